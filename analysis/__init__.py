@@ -1,0 +1,1 @@
+"""The computing half of Lethe."""

@@ -1,0 +1,151 @@
+"""The command line: `python -m analysis COMMAND --help`. Pages start these very commands.
+
+Exit code 0 on success, 2 on bad input with one line on stderr; an output folder appears whole or not at all.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from analysis import store
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
+demo_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(demo_app, name="demo", help="Build the embedded model, its data and its results.")
+
+Model = Annotated[str, typer.Option(help="Hugging Face folder or hub id")]
+File = Annotated[Path, typer.Option(help="JSONL, JSON, CSV or Parquet with question and answer")]
+Output = Annotated[Path, typer.Option(help="folder to write")]
+MethodName = Literal["GradDiff", "NPO", "SimNPO", "RMU"]
+PresetName = Literal["default", "embedded"]
+Attribution = Literal["EAP", "EAP-IG-inputs"]
+AblationName = Literal["zero", "mean", "patching"]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; default: CUDA where there is one")]
+
+
+@app.command()
+def circuits(
+    model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero",
+    ig_steps: int = 5, n_edges: int = 200, limit: int | None = None, seed: int = 0, device: Device = None,
+) -> None:
+    """Edge scores and a circuit per sample: circuits.safetensors, circuits.json and EAP-IG JSON."""
+    with bad_input_exits(), store.output_folder(output) as folder:
+        from analysis.attribution import AttributionConfig
+        from analysis.dataset import load_samples
+        from analysis.scoring import circuits_of
+
+        config = AttributionConfig(method, ablation, ig_steps)
+        samples = load_samples(data, limit=limit)
+        handle = _load(model, device)
+        found = circuits_of(handle, samples, config, n_edges, _say)
+        store.write_circuits(folder, found, asdict(config) | {"n_edges": n_edges, "seed": seed})
+        store.write_eap_ig(folder / "eap-ig", found)
+    typer.echo(f"{len(found)} circuits in {output}")
+
+
+@app.command()
+def score(
+    model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default", method: Attribution = "EAP-IG-inputs",
+    ablation: AblationName = "zero", ig_steps: int = 5, n_edges: int = 200, n_anchors: int = 12, sigma: float = 1e-3,
+    n_pairs: int = 30, seed: int = 0, device: Device = None,
+) -> None:
+    """CUD and MRD of every forget sample: scores.csv and scores.json."""
+    with bad_input_exits(), store.output_folder(output) as folder:
+        from analysis import provenance
+        from analysis.attribution import AttributionConfig
+        from analysis.dataset import load_samples
+        from analysis.scoring import ScoringConfig
+        from analysis.scoring import score as score_samples
+
+        attribution = AttributionConfig(method, ablation, ig_steps)
+        config = ScoringConfig(attribution, n_edges, preset, n_anchors, sigma, n_pairs, seed)
+        sets = {"forget": load_samples(forget), "retain": load_samples(retain)}
+        handle = _load(model, device)
+        result = score_samples(handle, sets["forget"], sets["retain"], config, _say)
+        store.write_csv(folder / "scores.csv", result.table)
+        store.write_json(folder / "scores.json", provenance.of(handle, **sets) | result.details)
+    typer.echo(f"{len(result.table)} samples scored in {output}")
+
+
+@app.command()
+def unlearn(
+    model: Model, forget: File, retain: File, output: Output, method: Annotated[MethodName, typer.Option()],
+    preset: PresetName = "default", learning_rate: float | None = None, n_epochs: int | None = None, seed: int = 0,
+    device: Device = None,
+) -> None:
+    """Unlearn the forget set: the model, steps.csv, samples.csv, trajectories.csv, config.yaml and manifest.json."""
+    with bad_input_exits():
+        from analysis.dataset import load_samples
+        from analysis.record import record_run
+        from analysis.unlearning import preset as preset_config
+
+        given = {"learning_rate": learning_rate, "n_epochs": n_epochs, "seed": seed}
+        config = replace(preset_config(preset, method), **{k: v for k, v in given.items() if v is not None})
+        sets = load_samples(forget), load_samples(retain)
+        summary = record_run(
+            _load(model, device), *sets, config, output, lambda r: _say(f"epoch {r.epoch}, step", r.step, r.n_steps)
+        )
+    typer.echo(f"forget probability {summary['forget_probability']}, retain {summary['retain_probability']}; run in {output}")
+
+
+@demo_app.command()
+def build(output: Path = store.DATA, seed: int = 0) -> None:
+    """Train the embedded model and its retain-only reference, and write their data (about 15 minutes on 2 cores)."""
+    from analysis import demo
+
+    demo.build(output, seed, report=typer.echo)
+
+
+@demo_app.command()
+def results(data: Path = store.DATA) -> None:
+    """Score the embedded set and run every method on it, with the commands above; written to DATA/results."""
+    common = ["--model", str(data / "model"), "--forget", str(data / "forget.jsonl"), "--retain", str(data / "retain.jsonl")]
+    target = data / "results"
+    _run("score", *common, "--preset", "embedded", "--output", str(target / "scores"))
+    _run("circuits", *common[:2], "--data", str(data / "forget.jsonl"), "--output", str(target / "circuits"))
+    store.remove(target / "circuits" / "eap-ig")
+    for name in ("GradDiff", "NPO", "SimNPO", "RMU"):
+        run = target / "runs" / name.lower()
+        store.remove(run)
+        _run("unlearn", *common, "--method", name, "--preset", "embedded", "--output", str(run))
+        store.remove(run / "model")
+
+
+@contextmanager
+def bad_input_exits() -> Iterator[None]:
+    """Bad input becomes one line on stderr and exit code 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _load(model: str, device: str | None):
+    import torch
+
+    from analysis.model import load_model
+
+    torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
+    return load_model(model, device)
+
+
+def _say(phase: str, done: int, total: int) -> None:
+    typer.echo(f"{phase} {done} of {total}", err=True)
+
+
+def _run(*arguments: str) -> None:
+    import subprocess
+
+    typer.echo("python -m analysis " + " ".join(arguments))
+    subprocess.run([sys.executable, "-m", "analysis", *arguments], check=True)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,80 @@
+"""What every node writes in a clean run, and what replaces it when it is ablated."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from analysis import blocks as architecture
+from analysis.losses import answer_log_prob, n_kept
+from analysis.model import ModelHandle
+from analysis.tokens import TokenBatch
+
+Ablation = Literal["zero", "mean", "patching"]
+NodeOutputs = Float[Tensor, "batch n_forward pos d_model"]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What ablated nodes write instead; broadcastable to NodeOutputs. Zero, a mean vector per node, or a corrupted run."""
+
+    outputs: Float[Tensor, "*batch n_forward pos d_model"]
+
+    def rows(self, chosen: slice) -> Tensor:
+        return self.outputs if self.outputs.shape[0] == 1 else self.outputs[chosen]
+
+
+def node_outputs(handle: ModelHandle, batch: TokenBatch) -> tuple[NodeOutputs, Float[Tensor, " batch"]]:
+    """Each node's write to the residual stream in a plain run, and the answers' mean log-probabilities.
+
+    A head writes its result without the output bias, which belongs to no head.
+    """
+    index, layers = handle.index, architecture.blocks(handle.model, handle.index)
+    embedded = handle.model.get_input_embeddings()(batch.input_ids)
+    outputs = embedded.new_zeros(len(batch), index.n_forward, *embedded.shape[1:])
+    outputs[:, 0] = embedded
+
+    def keep_heads(z: Tensor, layer: int) -> None:
+        heads = torch.einsum("bphe,hed->bhpd", z.unflatten(-1, (index.n_heads, -1)), layers[layer].write_weights())
+        outputs[:, index.head_rows(layer)] = heads
+
+    def keep_mlp(out: Tensor, layer: int) -> None:
+        outputs[:, index.mlp_row(layer)] = out
+
+    hooks = []
+    for layer, block in enumerate(layers):
+        hooks.append((block.out_proj, "pre", lambda z, la=layer: keep_heads(z, la)))
+        hooks.append((block.mlp, "post", lambda out, la=layer: keep_mlp(out, la)))
+    with handle.lock, torch.no_grad(), architecture.hooked(hooks, layers):
+        logits = handle.model(inputs_embeds=embedded, use_cache=False, logits_to_keep=n_kept(batch.labels)).logits
+    return outputs, answer_log_prob(logits, batch.labels)
+
+
+def replacement(
+    handle: ModelHandle, batch: TokenBatch, ablation: Ablation, reference: TokenBatch | None, corrupted: TokenBatch | None
+) -> Replacement:
+    """What nodes write when ablated. `mean` is over all tokens of `reference`; `patching` runs `corrupted`.
+
+    Raises ValueError where `patching` has no corrupted batch of the same shape.
+    """
+    index = handle.index
+    if ablation == "zero":
+        return Replacement(torch.zeros(1, index.n_forward, 1, index.d_model, device=handle.device, dtype=handle.model.dtype))
+    if ablation == "mean":
+        return Replacement(_mean_outputs(handle, batch if reference is None else reference))
+    if corrupted is None or corrupted.input_ids.shape != batch.input_ids.shape:
+        got = "none" if corrupted is None else f"{tuple(corrupted.input_ids.shape)}"
+        raise ValueError(f"patching needs a corrupted batch of shape {tuple(batch.input_ids.shape)}, got {got}")
+    return Replacement(node_outputs(handle, corrupted)[0])
+
+
+def _mean_outputs(handle: ModelHandle, reference: TokenBatch, n_rows: int = 16) -> Float[Tensor, "1 n_forward 1 d_model"]:
+    total, count = 0.0, 0
+    for start in range(0, len(reference), n_rows):
+        part = reference.select(list(range(start, min(start + n_rows, len(reference))))).to(handle.device)
+        weights = part.attention_mask.to(handle.model.dtype)
+        total = total + torch.einsum("bupd,bp->ud", node_outputs(handle, part)[0], weights)
+        count += int(weights.sum())
+    return (total / count)[None, :, None, :]

@@ -1,0 +1,45 @@
+"""CUD's anchors: which samples several unlearning methods agree to be easiest and hardest, and their circuits."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from analysis.circuit import EdgeMask, Scores, select
+from analysis.graph import GraphIndex
+
+
+def anchor_pool(n_samples: int, seed: int) -> np.ndarray:
+    """Rows of a random half, from which anchors are drawn; CUD is judged on the other half. Sorted."""
+    return np.sort(np.random.default_rng(seed).permutation(n_samples)[: n_samples // 2])
+
+
+def consensus(final_nll: pd.DataFrame, n_anchors: int, min_appearances: int | None = None) -> tuple[list, list]:
+    """Easy and hard anchors (index labels) from each method's post-unlearning answer NLL (rows samples, columns methods).
+
+    Higher NLL = easier. A method votes for its `n_anchors` most extreme samples on each side. Samples with at least
+    `min_appearances` votes (default: half of the methods, rounded up) come first, then the others, each by votes, then by mean
+    rank; a sample on both sides stays easy and the hard side is refilled by mean hard rank. The rule of CUD's released code.
+
+    Raises ValueError if there are fewer than 2 * n_anchors samples.
+    """
+    if len(final_nll) < 2 * n_anchors or n_anchors < 1:
+        raise ValueError(f"{n_anchors} easy and {n_anchors} hard anchors need {2 * n_anchors} samples, got {len(final_nll)}")
+    needed = math.ceil(final_nll.shape[1] / 2) if min_appearances is None else min_appearances
+    easy_rank = final_nll.rank(ascending=False, method="first")
+    hard_rank = final_nll.rank(ascending=True, method="first")
+    easy = _by_votes(easy_rank, n_anchors, needed)[:n_anchors]
+    hard = [s for s in _by_votes(hard_rank, n_anchors, needed)[:n_anchors] if s not in easy]
+    refill = [s for s in hard_rank.mean(axis=1).sort_values(kind="stable").index if s not in easy and s not in hard]
+    return easy, hard + refill[: n_anchors - len(hard)]
+
+
+def _by_votes(rank: pd.DataFrame, n_anchors: int, needed: int) -> list:
+    table = pd.DataFrame({"votes": (rank <= n_anchors).sum(axis=1), "mean_rank": rank.mean(axis=1)})
+    table["agreed"] = table["votes"] >= needed
+    return table.sort_values(["agreed", "votes", "mean_rank"], ascending=[False, False, True], kind="stable").index.tolist()
+
+
+def anchor_circuit(scores: list[Scores], index: GraphIndex, n_edges: int) -> EdgeMask:
+    """The circuit of a group of samples: ONE score matrix, averaged over them, then selected."""
+    return select(np.mean(scores, axis=0), index, n_edges)

@@ -1,0 +1,106 @@
+"""The two difficulty scores of a sample before unlearning: CUD from its circuit, MRD from perturbed weights.
+
+Polarities are opposite: high CUD = hard, low MRD = hard. `ranks` gives 1 = hardest for both.
+"""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from analysis.circuit import cosine
+from analysis.evaluation import answer_logits
+from analysis.losses import token_log_probs
+from analysis.model import ModelHandle
+from analysis.tokens import TokenBatch
+
+MIN_LOG_PROB = 1e-6
+
+
+def cud(
+    circuits: Bool[np.ndarray, "n_samples n_forward n_backward"],
+    easy: Bool[np.ndarray, "n_forward n_backward"],
+    hard: Bool[np.ndarray, "n_forward n_backward"],
+) -> Float[np.ndarray, " n_samples"]:
+    """Circuit-guided unlearning difficulty, arXiv 2601.09624: d(C, easy) / (d(C, easy) + d(C, hard)), d = max(0, 1 - cosine).
+
+    Binary edge vectors. 0 = like the easy anchor circuit, 1 = like the hard one; 0.5 where both distances vanish.
+    """
+    to_easy = np.array([max(0.0, 1 - cosine(c, easy)) for c in circuits])
+    to_hard = np.array([max(0.0, 1 - cosine(c, hard)) for c in circuits])
+    total = to_easy + to_hard
+    return np.where(total > 1e-12, to_easy / np.where(total > 1e-12, total, 1), 0.5)
+
+
+def mrd(
+    handle: ModelHandle, batch: TokenBatch, *, sigma: float = 3e-3, n_pairs: int = 30, seed: int = 42,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Float[np.ndarray, " n_samples"], Float[np.ndarray, " n_samples"]]:
+    """Memory removal difficulty, arXiv 2504.06658, and its standard error; dimensionless.
+
+    MRD = |E sum_t (P_t(theta) - P_t(theta + delta)) / P_t(theta)| over delta ~ N(0, sigma^2), P_t = log-probability of the t-th
+    answer token, |P_t| at least 1e-6. Differs from the released code: antithetic pairs (theta + delta, theta - delta), which
+    cancel the first-order noise that swamps the score at a small sigma, and no cap. Perturbation i comes from seed + i and is
+    shared by all samples, so that a sample's score does not depend on the others. Works on a copy of the weights.
+
+    Raises ValueError unless sigma >= 0 and n_pairs >= 2.
+    """
+    if sigma < 0 or n_pairs < 2:
+        raise ValueError(f"expected sigma >= 0 and at least 2 pairs, got sigma {sigma} and {n_pairs} pairs")
+    model, theta, perturbed = _flat_copy(handle.model)
+    parts = _by_length(batch, handle.device)
+    base = _log_probs(model, parts)
+    draws = np.empty((n_pairs, len(batch)))
+    noise = torch.empty_like(theta)
+    for pair in range(n_pairs):
+        noise.normal_(generator=torch.Generator(theta.device).manual_seed(seed + pair))
+        halves = []
+        for sign in (1, -1):
+            torch.add(theta, noise, alpha=sign * sigma, out=perturbed)
+            halves.append(_relative_change(base, _log_probs(model, parts), parts, len(batch)))
+        draws[pair] = (halves[0] + halves[1]) / 2
+        report(pair + 1, n_pairs)
+    return np.abs(draws.mean(0)), draws.std(0, ddof=1) / np.sqrt(n_pairs)
+
+
+def ranks(values: Float[np.ndarray, " n_samples"], *, hard_is: str) -> Float[np.ndarray, " n_samples"]:
+    """Rank of each sample, 1 = hardest; `hard_is` is "high" or "low". Ties share their mean rank."""
+    from scipy.stats import rankdata
+
+    return rankdata(-values if hard_is == "high" else values)
+
+
+def _flat_copy(model: nn.Module) -> tuple[nn.Module, Tensor, Tensor]:
+    """A copy of the model whose parameters are views of one buffer, the original weights flat, and that buffer."""
+    copied = copy.deepcopy(model).requires_grad_(False)
+    parameters = list(copied.parameters())
+    theta = torch.cat([p.detach().flatten() for p in parameters])
+    buffer = theta.clone()
+    start = 0
+    for parameter in parameters:
+        parameter.data = buffer[start : start + parameter.numel()].view_as(parameter)
+        start += parameter.numel()
+    return copied, theta, buffer
+
+
+def _by_length(batch: TokenBatch, device: torch.device, n_rows: int = 64) -> list[tuple[np.ndarray, TokenBatch]]:
+    """Samples of like length together, so that little is spent on padding; with their rows in `batch`."""
+    order = batch.attention_mask.sum(1).argsort(stable=True)
+    return [(rows.numpy(), batch.select(rows).to(device)) for rows in order.split(n_rows)]
+
+
+def _log_probs(model: nn.Module, parts: list[tuple[np.ndarray, TokenBatch]]) -> list[Tensor]:
+    with torch.no_grad():
+        return [token_log_probs(answer_logits(model, part), part.labels)[0].clone() for _, part in parts]
+
+
+def _relative_change(base: list[Tensor], moved: list[Tensor], parts: list, n_samples: int) -> Float[np.ndarray, " n_samples"]:
+    """sum_t (P_t(theta) - P_t(theta + delta)) / P_t(theta) per sample; positions without a label are 0 in both."""
+    result = np.empty(n_samples)
+    for before, after, (rows, _) in zip(base, moved, parts, strict=True):
+        change = (before - after) / -before.abs().clamp(min=MIN_LOG_PROB)
+        result[rows] = change.double().sum(1).cpu().numpy()
+    return result

@@ -1,0 +1,85 @@
+"""Loading a causal language model and its tokenizer; the only file that does."""
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from analysis.blocks import describe
+from analysis.graph import GraphIndex
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded or analysed; the message says what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class ModelHandle:
+    """A loaded model, shared and read-only: whoever hooks it holds `lock`; whoever trains works on a copy.
+
+    `fingerprint` is a hash of the weights' names, shapes and values.
+    """
+
+    name: str
+    fingerprint: str
+    model: nn.Module
+    tokenizer: Any
+    index: GraphIndex
+    device: torch.device
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @property
+    def max_length(self) -> int:
+        return int(self.model.config.max_position_embeddings)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+
+def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
+    """Load a Hugging Face folder or hub id in float32, in evaluation mode, with frozen weights.
+
+    Only safetensors are read and no code from the repository runs. `device` defaults to CUDA where there is one.
+    Raises ModelError if the folder is not a model, has no tokenizer, or is of an architecture without attribution support.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    name = str(name)
+    if Path(name).exists() and not (Path(name) / "config.json").is_file():
+        raise ModelError(f"{name}: expected a Hugging Face model folder with config.json, found none")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            name, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"{name}: cannot be loaded as a causal language model: {first_line}") from error
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return handle_of(model.to(target), tokenizer, name)
+
+
+def handle_of(model: nn.Module, tokenizer: Any, name: str) -> ModelHandle:
+    """Wrap a model that is already in memory. Its weights are frozen. Raises ModelError for an unsupported architecture."""
+    try:
+        index = describe(model)
+    except ValueError as error:
+        raise ModelError(f"{name}: {error}") from error
+    model.eval().requires_grad_(False)
+    return ModelHandle(name, fingerprint(model), model, tokenizer, index, next(model.parameters()).device)
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Hash of the weights: names, shapes, types and values. The same weights give the same 16 characters anywhere."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{key}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,201 @@
+"""Unlearning runs on disk, and what they say: which memories went, which stayed, and how hard each was.
+
+A run's folder holds steps.csv, trajectories.csv, samples.csv, config.yaml, manifest.json and, unless shipped, model/. While it
+is written it is called `<name>.partial` and has progress.json. Losses are nats per answer token; probability = exp(-NLL).
+"""
+
+import contextlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from analysis import store
+from analysis.cohorts import cohorts
+from analysis.dataset import Sample
+
+FORGOTTEN_BELOW = 0.3  # probability per answer token; equal to evaluation.FORGOTTEN, which would cost pages an import of torch
+COHORTS = ("hard", "middle", "easy", "unscored")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One finished run. Probabilities are means over a set; `n_forgotten` is at the end of the run. None = not recorded."""
+
+    name: str
+    folder: Path
+    shipped: bool
+    method: str
+    learning_rate: float | None
+    n_epochs: int | None
+    seed: int | None
+    n_samples: int
+    n_forgotten: int
+    forget_before: float
+    forget_probability: float
+    retain_before: float | None
+    retain_probability: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's tables as they are on disk; `samples` and `trajectories` know a sample by `sample_id`."""
+
+    record: RunRecord
+    samples: pd.DataFrame
+    trajectories: pd.DataFrame
+    steps: pd.DataFrame
+    config: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+def runs_folder(study: store.Study) -> Path:
+    """Where the user's runs of a study go."""
+    return store.workspace() / "runs" / store.check_slug(study.slug)
+
+
+def list_runs(study: store.Study) -> list[RunRecord]:
+    """The study's finished runs, by name: shipped ones and the user's. A folder that is not a whole run is left out."""
+    found = []
+    for parent in (study.results / "runs", runs_folder(study)):
+        for folder in parent.glob("*"):
+            if store.SLUG.fullmatch(folder.name) and folder.suffix != ".partial":
+                with contextlib.suppress(ValueError):
+                    found.append(_read_record(folder)[0])
+    return sorted(found, key=lambda record: record.name)
+
+
+def read_run(folder: Path) -> Run:
+    """Raises ValueError if the folder holds no finished run."""
+    record, samples, config, manifest = _read_record(Path(folder))
+    return Run(record, samples, read_trajectories(folder), read_steps(folder), config, manifest)
+
+
+def _read_record(folder: Path) -> tuple[RunRecord, pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        config = yaml.safe_load((folder / "config.yaml").read_text()) or {}
+        samples = pd.read_csv(folder / "samples.csv", dtype={"sample_id": str, "forgotten_epoch": "Int64"})
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        files = "manifest.json, config.yaml and samples.csv"
+        raise ValueError(f"{folder.name}: expected a finished run with {files}: {error}") from error
+    summary = manifest.get("summary", {})
+    record = RunRecord(
+        name=folder.name, folder=folder, shipped=not folder.is_relative_to(store.workspace()),
+        method=str(config.get("method", "unknown")),
+        learning_rate=_number(config.get("learning_rate")),
+        n_epochs=config.get("n_epochs"), seed=config.get("seed"), n_samples=len(samples),
+        n_forgotten=int((samples.probability_after < FORGOTTEN_BELOW).sum()),
+        forget_before=float(samples.probability_before.mean()), forget_probability=float(samples.probability_after.mean()),
+        retain_before=_number(summary.get("retain_probability_before")),
+        retain_probability=_number(summary.get("retain_probability")), seconds=_number(summary.get("seconds")),
+    )
+    return record, samples, config, manifest
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)  # YAML reads 1e-05 as text
+
+
+def read_progress(output: Path) -> dict[str, Any] | None:
+    """step, n_steps, epoch, n_epochs, seconds, phase of a run that is being written; None before its first word."""
+    try:
+        return json.loads((live_folder(output) / "progress.json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def read_steps(output: Path) -> pd.DataFrame:
+    """step, epoch, forget_loss, retain_loss, seconds; of a finished run or one that is being written."""
+    return _read_growing(live_folder(output) / "steps.csv", ["step", "epoch", "forget_loss", "retain_loss", "seconds"])
+
+
+def read_trajectories(output: Path) -> pd.DataFrame:
+    """sample_id, split, epoch (0 = before), nll, probability; of a finished run or one that is being written."""
+    frame = _read_growing(live_folder(output) / "trajectories.csv", ["sample_id", "split", "epoch", "nll"])
+    return frame.assign(probability=np.exp(-frame.nll))
+
+
+def live_folder(output: Path) -> Path:
+    """Where a run's files are now: its folder, or the sibling that it is filled in."""
+    return output if output.exists() else output.with_name(f"{output.name}.partial")
+
+
+def describe(samples: list[Sample], scores: pd.DataFrame | None) -> pd.DataFrame:
+    """What a person needs to know a sample by, indexed by sample_id: row, question, answer, rank_cud, cohort.
+
+    The cohort is by CUD rank: the quarter that CUD calls hardest, the easiest quarter, the middle; `unscored` without scores.
+    """
+    frame = pd.DataFrame(
+        {"row": [s.row for s in samples], "question": [s.question for s in samples], "answer": [s.answer for s in samples]},
+        index=pd.Index([s.id for s in samples], name="sample_id"),
+    )
+    ranks = pd.Series(dtype=float) if scores is None else scores.set_index("sample_id").rank_cud
+    frame["rank_cud"] = ranks.reindex(frame.index)
+    frame["cohort"] = cohorts(frame.rank_cud)
+    return frame
+
+
+def estimate_seconds(records: list[RunRecord], method: str, n_epochs: int | None) -> tuple[float, int] | None:
+    """Seconds that a run will take and the number of runs this is measured on; None if none was timed.
+
+    Median over the earlier runs of this method (else of all) of the seconds per epoch, times `n_epochs`; where that is None,
+    as many epochs as they had.
+    """
+    timed = [run for run in records if run.seconds and run.n_epochs]
+    timed = [run for run in timed if run.method == method] or timed
+    if not timed:
+        return None
+    return float(np.median([run.seconds / run.n_epochs * (n_epochs or run.n_epochs) for run in timed])), len(timed)
+
+
+def observed_difficulty(runs: list[Run]) -> pd.Series:
+    """How hard each sample was to forget, by sample_id: mean over runs of its rank by answer NLL after unlearning.
+
+    1 = hardest = the lowest NLL, which is the most that is left of the memory. Equal NLLs share their mean rank; a sample is
+    averaged over the runs that have it. Raises ValueError without runs.
+    """
+    if not runs:
+        raise ValueError("expected at least one finished run, got none; start one on the Unlearn page")
+    ranks = [run.samples.set_index("sample_id").nll_after.rank() for run in runs]
+    return pd.concat(ranks, axis=1).mean(axis=1).rename("observed_rank")
+
+
+def outcome_by_cohort(samples: pd.DataFrame, cohort: pd.Series) -> pd.DataFrame:
+    """Per cohort (in the order of COHORTS): n, and mean with 95 % interval of probability_after and of the share forgotten.
+
+    `cohort` is indexed by sample_id. Columns: cohort, n, probability, probability_low, probability_high, share, share_low,
+    share_high. The intervals resample samples, so they say nothing about other seeds.
+    """
+    names = samples.sample_id.map(cohort).fillna("unscored")
+    rows = []
+    for name in COHORTS:
+        after = samples.probability_after[names == name].to_numpy()
+        if len(after):
+            rows.append((name, len(after), *bootstrap_mean(after), *bootstrap_mean((after < FORGOTTEN_BELOW).astype(float))))
+    return pd.DataFrame(rows, columns=[
+        "cohort", "n", "probability", "probability_low", "probability_high", "share", "share_low", "share_high",
+    ])
+
+
+def bootstrap_mean(values: np.ndarray, n_resamples: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+    """Mean and its 95 % percentile interval; the interval of a single value is (nan, nan)."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float(values.mean()), float("nan"), float("nan")
+    draws = np.random.default_rng(seed).choice(values, size=(n_resamples, len(values)))
+    low, high = np.quantile(draws.mean(axis=1), [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
+
+
+def _read_growing(file: Path, columns: list[str]) -> pd.DataFrame:
+    """A CSV that may be missing or end in half a line, which is left out."""
+    whole = file.read_text().rpartition("\n")[0] if file.exists() else ""
+    frame = pd.read_csv(io.StringIO(whole or ",".join(columns)), dtype={"sample_id": str, "split": str})
+    return frame[columns]

@@ -1,0 +1,192 @@
+"""What is on disk: studies, their scores and circuits, and unlearning runs. Every result is written through this file.
+
+A *study* is a model with its forget and retain set. The embedded one lives in `data/`; a user's own live in the workspace
+(`LETHE_WORKSPACE`, else `workspace/` in the project). Layout of a study's results:
+`scores/` (scores.csv, scores.json), `circuits/` (circuits.safetensors, circuits.json, eap-ig/), `runs/<run>/` (see `runs`).
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import exchange
+from analysis.circuit import Circuit
+from analysis.graph import GraphIndex
+
+PROJECT = Path(__file__).resolve().parent.parent
+DATA = PROJECT / "data"
+SLUG = re.compile(r"[a-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A model, a forget set and a retain set. `model` is a folder or a hub id; `results` is read, `runs` is also written."""
+
+    slug: str
+    title: str
+    model: str
+    forget: Path
+    retain: Path
+    results: Path
+
+
+def workspace() -> Path:
+    return Path(os.environ.get("LETHE_WORKSPACE", PROJECT / "workspace")).resolve()
+
+
+def check_slug(name: str) -> str:
+    """Raises ValueError unless `name` may be used as a folder name below the workspace."""
+    if not SLUG.fullmatch(name) or name.strip(".") == "":
+        raise ValueError(f"expected a name of 1-64 characters a-z, 0-9, '.', '_' or '-', got {name[:80]!r}")
+    return name
+
+
+def embedded_study() -> Study:
+    return Study(
+        "embedded", "Embedded world", str(DATA / "model"), DATA / "forget.jsonl", DATA / "retain.jsonl", DATA / "results"
+    )
+
+
+def studies() -> list[Study]:
+    """The embedded study, then the workspace's own, by name."""
+    found = [embedded_study()]
+    for file in sorted((workspace() / "studies").glob("*/study.json")):
+        found.append(_read_study(file))
+    return found
+
+
+def study(slug: str) -> Study:
+    """Raises ValueError if there is no such study."""
+    if slug == "embedded":
+        return embedded_study()
+    file = workspace() / "studies" / check_slug(slug) / "study.json"
+    if not file.is_file():
+        raise ValueError(f"there is no study {slug!r} in {workspace()}; load a model and a forget set first")
+    return _read_study(file)
+
+
+def create_study(slug: str, title: str, model: str, forget: bytes, retain: bytes, suffixes: tuple[str, str]) -> Study:
+    """Keep a user's sets in the workspace, beside the name of the model they belong to."""
+    folder = workspace() / "studies" / check_slug(slug)
+    with output_folder(folder) as temporary:
+        (temporary / f"forget{suffixes[0]}").write_bytes(forget)
+        (temporary / f"retain{suffixes[1]}").write_bytes(retain)
+        record = {"title": title, "model": model, "forget": f"forget{suffixes[0]}", "retain": f"retain{suffixes[1]}"}
+        write_json(temporary / "study.json", record)
+    return study(slug)
+
+
+def _read_study(file: Path) -> Study:
+    record, folder = json.loads(file.read_text()), file.parent
+    return Study(
+        folder.name, record["title"], record["model"], folder / record["forget"], folder / record["retain"], folder / "results"
+    )
+
+
+@contextmanager
+def output_folder(path: Path) -> Iterator[Path]:
+    """A folder that appears at `path` whole or not at all: it is filled beside it, then moved there, replacing what was there."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+        if path.exists():
+            path.replace(old / path.name)
+        temporary.replace(path)
+        shutil.rmtree(old)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that is seen old or new, never half: temporary file, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """CSV with text cells that a spreadsheet could take for a formula preceded by an apostrophe."""
+    text = frame.select_dtypes(include=["object", "string"]).columns
+    safe = frame.assign(**{c: frame[c].map(lambda v: f"'{v}" if isinstance(v, str) and v[:1] in "=+-@" else v) for c in text})
+    return safe.to_csv(index=False).encode()
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    write_bytes(path, csv_bytes(frame))
+
+
+def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
+    """scores.csv and scores.json of a folder, None if they have not been computed."""
+    if not (folder / "scores.csv").is_file():
+        return None
+    frame = pd.read_csv(folder / "scores.csv", dtype={"sample_id": str, "question": str, "answer": str})
+    return frame, json.loads((folder / "scores.json").read_text())
+
+
+def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any]) -> None:
+    """circuits.safetensors (scores, in_circuit; rows in the order of circuits.json's sample_ids) and circuits.json."""
+    from safetensors.numpy import save
+
+    index = circuits[0].index
+    tensors = {"scores": np.stack([c.scores for c in circuits]), "in_circuit": np.stack([c.in_circuit for c in circuits])}
+    write_bytes(folder / "circuits.safetensors", save(tensors))
+    write_json(folder / "circuits.json", {
+        "sample_ids": [c.sample_id for c in circuits],
+        "sources": index.forward_names,
+        "destinations": index.backward_names,
+        "graph": asdict(index),
+        "config": config,
+        "fingerprint": circuits[0].fingerprint,
+    })
+
+
+def write_eap_ig(folder: Path, circuits: list[Circuit]) -> None:
+    """One file per circuit in EAP-IG's JSON format, named by the sample's id."""
+    for circuit in circuits:
+        write_bytes(folder / f"{circuit.sample_id}.json", json.dumps(exchange.eap_ig(circuit)).encode())
+
+
+def remove(path: Path) -> None:
+    """Remove a folder of results if there is one."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def read_circuits(folder: Path) -> tuple[dict[str, Circuit], dict[str, Any]] | None:
+    """Circuits by sample id, and the config they were computed with; None if they have not been computed."""
+    from safetensors.numpy import load_file
+
+    if not (folder / "circuits.json").is_file():
+        return None
+    record = json.loads((folder / "circuits.json").read_text())
+    tensors = load_file(folder / "circuits.safetensors")
+    index = GraphIndex(**record["graph"])
+    rows = zip(record["sample_ids"], tensors["scores"], tensors["in_circuit"], strict=True)
+    circuits = {name: Circuit(name, record["fingerprint"], index, scores, kept) for name, scores, kept in rows}
+    return circuits, record["config"]

@@ -1,0 +1,91 @@
+"""Samples -> padded token tensors; the only tokenisation in the project."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from analysis.dataset import DataError, Sample
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Right-padded tokens. `labels` repeat `input_ids` on the answer and are -100 on prompt, end-of-text and padding."""
+
+    input_ids: Int[Tensor, "batch pos"]
+    attention_mask: Int[Tensor, "batch pos"]
+    labels: Int[Tensor, "batch pos"]
+
+    def __len__(self) -> int:
+        return self.input_ids.shape[0]
+
+    def select(self, rows: "list[int] | Tensor") -> "TokenBatch":
+        """The given rows, without the padding that they do not need."""
+        mask = self.attention_mask[rows]
+        length = int(mask.sum(1).max())
+        return TokenBatch(self.input_ids[rows][:, :length], mask[:, :length], self.labels[rows][:, :length])
+
+    def to(self, device: torch.device | str) -> "TokenBatch":
+        return TokenBatch(self.input_ids.to(device), self.attention_mask.to(device), self.labels.to(device))
+
+    @property
+    def n_answer_tokens(self) -> Int[Tensor, " batch"]:
+        return (self.labels != IGNORED).sum(1)
+
+
+def tokenize(samples: list[Sample], tokenizer, *, max_length: int | None = None, corrupted: bool = False) -> TokenBatch:
+    """Tokenise prompt and answer apart, join, append end-of-text where the tokenizer has one, pad on the right.
+
+    Apart, so that the answer's tokens never depend on where a tokenizer would merge across the border. The end-of-text token is
+    part of the text but not of the labels: it is trivially predictable and would count as an answer token in every metric.
+    With `corrupted`, the prompt is the sample's corrupted prompt, which must have as many tokens as the clean one.
+
+    Raises DataError if a sample is longer than `max_length` tokens, or has no corrupted prompt of equal length.
+    """
+    if not samples:
+        raise DataError("no samples to tokenise; expected at least one")
+    encoded = [_encode(sample, tokenizer, corrupted) for sample in samples]
+    longest = max(range(len(encoded)), key=lambda i: len(encoded[i][0]))
+    width = len(encoded[longest][0])
+    if max_length is not None and width > max_length:
+        sample = samples[longest]
+        raise DataError(
+            f"{sample.split}: row {sample.row + 1}: {width} tokens, but the model reads at most {max_length}; shorten it"
+        )
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    input_ids = torch.full((len(encoded), width), pad)
+    labels = torch.full((len(encoded), width), IGNORED)
+    attention_mask = torch.zeros(len(encoded), width, dtype=torch.long)
+    for row, (tokens, start, stop) in enumerate(encoded):
+        input_ids[row, : len(tokens)] = torch.tensor(tokens)
+        attention_mask[row, : len(tokens)] = 1
+        labels[row, start:stop] = torch.tensor(tokens[start:stop])
+    return TokenBatch(input_ids, attention_mask, labels)
+
+
+def _encode(sample: Sample, tokenizer, corrupted: bool) -> tuple[list[int], int, int]:
+    prompt = tokenizer.encode(sample.prompt)
+    if prompt and prompt[-1] == tokenizer.eos_token_id:  # some tokenizers close every text
+        prompt = prompt[:-1]
+    answer = tokenizer.encode(" " + sample.answer, add_special_tokens=False)
+    if not answer:
+        raise DataError(f"{sample.split}: row {sample.row + 1}: the answer has no tokens")
+    if corrupted:
+        prompt = _corrupted(sample, tokenizer, len(prompt))
+    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    return prompt + answer + end, len(prompt), len(prompt) + len(answer)
+
+
+def _corrupted(sample: Sample, tokenizer, n_clean: int) -> list[int]:
+    where = f"{sample.split}: row {sample.row + 1}: patching"
+    if sample.corrupted_prompt is None:
+        raise DataError(f"{where} needs a column 'corrupted_question'; add one, or use zero or mean ablation")
+    tokens = tokenizer.encode(sample.corrupted_prompt)
+    if tokens and tokens[-1] == tokenizer.eos_token_id:
+        tokens = tokens[:-1]
+    if len(tokens) != n_clean:
+        raise DataError(f"{where} needs prompts of equal length, got {n_clean} clean and {len(tokens)} corrupted tokens")
+    return tokens

@@ -1,0 +1,82 @@
+"""Where a circuit's nodes stand and how its edges look: arrays -> plain rows, no widgets and no pyvis."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.circuit import Circuit, edges_frame, select
+
+MOST_LANES = 16  # models with more heads get lanes only for the heads in the circuit
+WIDEST, THINNEST = 5.0, 0.8  # pixels
+
+
+def strongest(circuit: Circuit, n_edges: int) -> Circuit:
+    """The largest part of the circuit, at most `n_edges`, that the same greedy selection and pruning would give.
+
+    Selection adds edges one by one, so parts are nested and their size never falls: a search by halving finds the largest.
+    """
+    if n_edges >= circuit.n_edges:
+        return circuit
+    inside = np.where(circuit.in_circuit, circuit.scores, 0)
+    low, high = 1, circuit.n_edges  # `low` choices fit; with `high` and more, all of the circuit is there
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _grown(circuit, inside, middle).sum() <= n_edges else (low, middle)
+    return replace(circuit, in_circuit=_grown(circuit, inside, low))
+
+
+def _grown(circuit: Circuit, inside: np.ndarray, n_choices: int) -> np.ndarray:
+    return select(inside, circuit.index, n_choices) & circuit.in_circuit
+
+
+def lanes(circuit: Circuit) -> list[str]:
+    """Names of the horizontal lanes, top to bottom: one per head, then the MLPs."""
+    heads = range(circuit.index.n_heads)
+    if circuit.index.n_heads > MOST_LANES:
+        frame = edges_frame(circuit)
+        names = {*frame["source"], *frame["target"]}
+        heads = sorted({int(name.split("h")[1]) for name in names if name.startswith("a")})
+    return [*(f"h{head}" for head in heads), "MLP"]
+
+
+def edges(circuit: Circuit, boundary: int) -> pd.DataFrame:
+    """edges_frame with what a reader compares: side of the boundary, share of |score|, and the drawn width in pixels.
+
+    The width grows with the root of |score|: with |score| itself, one strong edge makes hairs of all the others.
+    """
+    frame = edges_frame(circuit)
+    size = frame["score"].abs()
+    total, top = size.sum(), size.max()
+    frame["side"] = np.where(frame["target_layer"] >= boundary, "late", "early")
+    frame["share"] = size / total if total else 0.0
+    frame["width"] = THINNEST + (WIDEST - THINNEST) * (size / top) ** 0.5 if top else THINNEST
+    return frame
+
+
+def only(frame: pd.DataFrame, sign: str | None = None, inputs: list[str] | None = None) -> pd.DataFrame:
+    """The edges that a reader wants to see: of one sign (`supports`, `suppresses`), into some of q, k, v, MLP, logits."""
+    if sign:
+        frame = frame[(frame["score"] >= 0) == (sign == "supports")]
+    if inputs:
+        into = frame["input"].where(frame["input"] != "", frame["target"].where(frame["target"] == "logits", "MLP"))
+        frame = frame[into.isin(inputs)]
+    return frame
+
+
+def nodes(circuit: Circuit, frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per node with an edge in `frame`: name, kind, place (x in layers, y in lanes), |score| into and out of it."""
+    size = frame["score"].abs()
+    into, out = size.groupby(frame["target"]).sum(), size.groupby(frame["source"]).sum()
+    order = lanes(circuit)
+    rows = []
+    for name in dict.fromkeys(["input", *frame["source"], *frame["target"], "logits"]):
+        kind = {"i": "input", "l": "logits", "a": "head", "m": "MLP"}[name[0]]
+        if kind in ("input", "logits"):
+            x, y = (-1.0 if kind == "input" else float(circuit.index.n_layers)), (len(order) - 2) / 2  # between lanes
+        else:  # inside a layer the MLP reads the heads, so it stands a little to their right
+            layer, _, head = name[1:].partition(".")
+            x = int(layer) + (0.22 if kind == "MLP" else -0.15)
+            y = order.index(head or "MLP")
+        rows.append((name, kind, x, float(y), into.get(name, 0.0), out.get(name, 0.0)))
+    return pd.DataFrame(rows, columns=["node", "kind", "x", "y", "into", "out"])

@@ -1,0 +1,114 @@
+"""Charts of finished runs: forgetting against keeping, each memory before and after, and the cohorts compared."""
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.runs import COHORTS, FORGOTTEN_BELOW, RunRecord
+from components import palette
+from components.run_plot import DASH, cohort_colour, cohort_name, escape, selected_line
+
+SYMBOL = {"GradDiff": "circle", "NPO": "square", "SimNPO": "diamond", "RMU": "triangle-up"}
+
+
+def pareto_figure(records: list[RunRecord], chosen: str) -> go.Figure:
+    """One point per run that measured its retain set: left is more forgotten, up is more kept. The chosen run is filled."""
+    colours = palette.colours()
+    chart = go.Figure()
+    measured = [r for r in records if r.retain_probability is not None]
+    for method in sorted({r.method for r in measured}):
+        part = [r for r in measured if r.method == method]
+        symbol = SYMBOL.get(method, "x")
+        chart.add_trace(go.Scatter(
+            x=[r.forget_probability for r in part], y=[r.retain_probability for r in part], mode="markers", name=method,
+            customdata=[r.name for r in part],
+            marker={
+                "symbol": [symbol if r.name == chosen else f"{symbol}-open" for r in part], "size": 13,
+                "color": colours["hard"], "line": {"width": 2},
+            },
+            hovertemplate="%{customdata}<br>forget %{x:.2f}, retain %{y:.2f}<extra></extra>",
+        ))
+    before = next((r for r in measured if r.retain_before is not None), None)
+    if before:
+        chart.add_trace(go.Scatter(
+            x=[before.forget_before], y=[before.retain_before], mode="markers", name="before",
+            marker={"symbol": "star", "size": 13, "color": colours["text"]},
+            hovertemplate="before any run<br>forget %{x:.2f}, retain %{y:.2f}<extra></extra>",
+        ))
+    chart.update_xaxes(title="forget probability (left = more forgotten)", range=[-0.03, 1.03])
+    lowest = min((r.retain_probability for r in measured), default=0.0)
+    chart.update_yaxes(title="retain probability (up = more kept)", range=[max(0.0, lowest - 0.1) - 0.02, 1.03])
+    chart.update_layout(showlegend=True)
+    return palette.style(chart, height=380).update_layout(margin_t=56)  # room for a legend of two lines
+
+
+def slopes_figure(samples: pd.DataFrame, known: pd.DataFrame, selected: str | None = None) -> go.Figure:
+    """Each forget sample's probability before and after, its cohort in colour and dash, and the cohort's mean in bold.
+
+    `samples`: samples.csv of the run. `known`: question and cohort by sample_id. `selected`: the sample drawn by itself.
+    """
+    table = samples.join(known[["question", "cohort"]], on="sample_id")
+    table = table.fillna({"question": "a sample of another forget set", "cohort": "unscored"})
+    chart = go.Figure()
+    for cohort in ("middle", "unscored", "easy", "hard"):  # the two that are compared are drawn on top
+        part = table[table.cohort == cohort]
+        if len(part):
+            _slopes(chart, part, cohort)
+    for row in table[table.sample_id == selected].itertuples():
+        chart.add_trace(selected_line(pd.Series([0, 1]), pd.Series([row.probability_before, row.probability_after])))
+    muted = palette.colours()["muted"]
+    chart.add_hline(FORGOTTEN_BELOW, line={"color": muted, "width": 1, "dash": "dot"})
+    chart.add_annotation(
+        x=0, xref="paper", xanchor="left", y=FORGOTTEN_BELOW, yanchor="top", showarrow=False,
+        text=f"forgotten below {FORGOTTEN_BELOW}", font={"size": 12, "color": muted},
+    )
+    chart.update_xaxes(tickvals=[0, 1], ticktext=["before", "after"], range=[-0.08, 1.08])
+    chart.update_yaxes(title="probability per answer token", range=[0, 1.02])
+    return palette.style(chart, height=380).update_layout(margin_t=56)
+
+
+def bars_figure(by_cohort: pd.DataFrame) -> go.Figure:
+    """Per cohort: mean probability after and share forgotten, with their intervals. `by_cohort`: runs.outcome_by_cohort."""
+    titles = ("Mean probability after", f"Share forgotten (below {FORGOTTEN_BELOW})")
+    chart = make_subplots(rows=1, cols=2, horizontal_spacing=0.08, subplot_titles=titles)
+    ink = palette.colours()["text"]
+    hatch = {"hard": "/", "easy": "", "middle": ".", "unscored": "."}
+    for column, name in enumerate(("probability", "share"), start=1):
+        value, low, high = by_cohort[name], by_cohort[f"{name}_low"], by_cohort[f"{name}_high"]
+        labels = [
+            f"<b>{cohort}</b>, n={n}<br>{v:.2f}" + ("" if pd.isna(a) else f" [{a:.2f}, {b:.2f}]")
+            for cohort, n, v, a, b in zip(by_cohort.cohort, by_cohort.n, value, low, high, strict=True)
+        ]
+        chart.add_trace(go.Bar(
+            x=labels, y=value, showlegend=False, width=0.6, hoverinfo="skip",
+            marker={
+                "color": [cohort_colour(c) for c in by_cohort.cohort],
+                "pattern": {
+                    "shape": [hatch[c] for c in by_cohort.cohort], "fgcolor": palette.colours()["background"],
+                    "fillmode": "overlay", "size": 8, "solidity": 0.15,
+                },
+            },
+            error_y={"array": high - value, "arrayminus": value - low, "color": ink, "thickness": 1.5, "width": 8},
+        ), 1, column)
+    chart.update_yaxes(range=[0, 1.05])
+    chart.update_annotations(font_size=13)
+    return palette.style(chart, height=320)
+
+
+def _slopes(chart: go.Figure, part: pd.DataFrame, cohort: str) -> None:
+    x, y, text = [], [], []
+    for row in part.itertuples():
+        x += [0, 1, None]
+        y += [row.probability_before, row.probability_after, None]
+        text += [escape(row.question)] * 3
+    line = {"color": cohort_colour(cohort), "dash": DASH[cohort]}
+    chart.add_trace(go.Scatter(
+        x=x, y=y, text=text, mode="lines", line={**line, "width": 1}, opacity=0.15 if cohort == "middle" else 0.35,
+        showlegend=False, hovertemplate="%{text}<br>probability %{y:.2f}<extra></extra>",
+    ))
+    chart.add_trace(go.Scatter(
+        x=[0, 1], y=[part.probability_before.mean(), part.probability_after.mean()], mode="lines+markers",
+        name=cohort_name(cohort, len(part)), line={**line, "width": 4}, marker={"size": 8},
+        legendrank=COHORTS.index(cohort),
+        hovertemplate=f"mean of {cohort}: %{{y:.2f}}<extra></extra>",
+    ))

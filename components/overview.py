@@ -1,0 +1,95 @@
+"""The overview's parts: headline numbers, the strip of steps with their state, and what was found, in plain words."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from analysis import dataset, runs, store, validity
+from components import layout, state
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What is known of a study so far; None = not computed."""
+
+    n_forget: int
+    n_retain: int
+    scores: pd.DataFrame | None
+    n_circuits: int | None
+    records: list[runs.RunRecord]
+    validity: pd.DataFrame | None
+
+
+def collect(study: store.Study) -> Overview:
+    """Everything from disk; no model is loaded."""
+    try:
+        n_forget, n_retain = len(state.forget_samples(study)), len(state.retain_samples(study))
+    except dataset.DataError as error:
+        st.error(str(error))
+        n_forget = n_retain = 0
+    found, circuits, observed = state.scores(study), state.circuits(study), state.observed(study)
+    held_out = None
+    if found and observed is not None:
+        held_out = validity.predictive_validity(found[0], observed, found[1].get("anchor_pool", []))
+    scores = found[0] if found else None
+    return Overview(n_forget, n_retain, scores, len(circuits[0]) if circuits else None, runs.list_runs(study), held_out)
+
+
+def headline(overview: Overview) -> None:
+    """Four numbers, each with its unit; missing ones say what they need."""
+    best = min(overview.records, key=lambda r: r.forget_probability, default=None)
+    cud = None if overview.validity is None else overview.validity.set_index("predictor").loc["CUD"]
+    values = [
+        ("Samples to forget", f"{overview.n_forget:,}", f"beside {overview.n_retain:,} to keep"),
+        ("Circuits drawn", f"{overview.n_circuits:,}" if overview.n_circuits else "-",
+         "one per sample" if overview.n_circuits else "not computed: see Difficulty"),
+        ("Unlearning runs", str(len(overview.records)),
+         f"lowest forget probability {best.forget_probability:.2f} ({best.method})" if best else "start one on Unlearn"),
+        ("CUD against outcome", "-" if cud is None else f"{cud['spearman']:.2f}",
+         "not computed: needs scores and a run" if cud is None else f"Spearman, held out, {cud['low']:.2f} to {cud['high']:.2f}"),
+    ]
+    for column, (label, value, note) in zip(st.columns(4), values, strict=True):
+        with column.container(border=True):
+            st.metric(label, value)
+            st.caption(note)
+
+
+def steps(overview: Overview) -> None:
+    """The way through the app, each step with its state and a link."""
+    done = overview.scores is not None
+    ways = [
+        ("Load", "Forget set", f"{overview.n_forget} samples" if overview.n_forget else "nothing loaded"),
+        ("Score", "Difficulty", f"{len(overview.scores)} scored" if done else "not computed"),
+        ("Circuits", "Circuit explorer", f"{overview.n_circuits} circuits" if overview.n_circuits else "not computed"),
+        ("Compare", "Easy vs hard", "ready" if done and overview.n_circuits else "needs circuits"),
+        ("Unlearn", "Unlearn", "ready"),
+        ("Outcomes", "Outcomes", f"{len(overview.records)} runs" if overview.records else "no run yet"),
+    ]
+    st.subheader("The way through", anchor=False)
+    for column, (number, (label, page, now)) in zip(st.columns(len(ways)), enumerate(ways, 1), strict=True):
+        with column.container(border=True, height="stretch"):
+            st.page_link(layout.PAGES[page], label=f"{number}. {label}", query_params=layout.carried())
+            st.caption(now)
+
+
+def takeaways(overview: Overview) -> None:
+    """What the numbers say, in sentences made from them."""
+    st.subheader("What was found here", anchor=False)
+    if overview.scores is None:
+        st.caption("Nothing yet: compute the scores on the Difficulty page.")
+        return
+    if overview.records:
+        spread = [f"{r.method} {r.forget_probability:.2f} / {r.retain_probability:.2f}" for r in overview.records
+                  if r.retain_probability is not None]
+        st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {'; '.join(spread)}.")
+    if overview.validity is not None:
+        for row in overview.validity.dropna(subset="spearman").itertuples():
+            st.markdown(f"- {row.predictor}: Spearman {row.spearman:.2f} ({row.low:.2f} to {row.high:.2f}, n={row.n}) with observed "
+                        f"difficulty, so it {_verdict(row)}.")
+
+
+def _verdict(row) -> str:
+    if row.low > 0:
+        return "foretells which memories resist"
+    return "points the wrong way" if row.high < 0 else "cannot be told from chance here"

@@ -1,0 +1,31 @@
+"""Colours shared by charts and circuit graphs (Okabe-Ito, safe for colour-blind readers), and number formats."""
+
+import streamlit as st
+
+LIGHT = {
+    "early": "#0072b2", "late": "#c2500a", "easy": "#0072b2", "hard": "#c2500a", "middle": "#8a97a5", "random": "#7a5ea8",
+    "retain": "#2c8a64", "text": "#1b2733", "muted": "#5b6875", "grid": "#dfe5eb", "background": "#ffffff", "panel": "#f2f5f8",
+}
+DARK = {
+    "early": "#56b4e9", "late": "#f0954a", "easy": "#56b4e9", "hard": "#f0954a", "middle": "#8b98a6", "random": "#b79be0",
+    "retain": "#4fc295", "text": "#e6edf3", "muted": "#9fb0c0", "grid": "#2b3641", "background": "#12181f", "panel": "#1b242e",
+}
+
+
+def colours() -> dict[str, str]:
+    """The palette of the theme that the browser shows."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def style(figure, *, height: int = 320):
+    """Give a plotly figure the house style: transparent, thin grid, room for axis titles, legend above."""
+    c = colours()
+    figure.update_layout(
+        height=height, margin={"l": 8, "r": 8, "t": 36, "b": 8}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": c["text"], "size": 13}, hoverlabel={"font_size": 13},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "title_text": ""},
+    )
+    axis = {"gridcolor": c["grid"], "zerolinecolor": c["grid"], "linecolor": c["grid"], "automargin": True, "title_font_size": 13}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure

@@ -1,0 +1,114 @@
+"""The form that starts an unlearning run: what will be run, how long it will take, and what is wrong with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from analysis import jobs, runs, store
+
+METHODS = {
+    "GradDiff": "Raises the loss on the forget set while it trains on the retain set.",
+    "NPO": "Pushes forget answers below what the model gave them before, less and less as they go.",
+    "SimNPO": "NPO without the reference model, with the answer's length divided out.",
+    "RMU": "Steers one layer's activations on the forget set towards a random direction.",
+}
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run to start: the command-line arguments, and the folder that they write."""
+
+    arguments: list[str]
+    output: Path
+
+
+def show(study: store.Study, records: list[runs.RunRecord], *, key: str) -> RunRequest | None:
+    """The form; returns a request when Start was pressed. `records`: the study's earlier runs, for the time estimate."""
+    method = st.segmented_control("Method", list(METHODS), default="NPO", required=True, key=f"{key}_method")
+    st.caption(METHODS[method])
+    preset = st.checkbox("Preset for the embedded model", value=study.slug == "embedded", key=f"{key}_preset")
+    unset = "preset" if preset else "default"
+    left, right = st.columns(2)
+    with left:
+        rate = st.number_input(
+            "Learning rate", 1e-8, 1.0, None, step=1e-5, format="%.1e", placeholder=unset, key=f"{key}_rate",
+        )
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0, step=1, key=f"{key}_seed")
+    with right:
+        n_epochs = st.number_input("Epochs", 1, 1000, None, step=1, placeholder=unset, key=f"{key}_epochs")
+        suggestion = free_name(study, f"{method.lower()}-seed{seed}")
+        name = st.text_input("Run name", placeholder=suggestion, max_chars=64, key=f"{key}_name").strip() or suggestion
+    problem = name_problem(study, name)
+    if problem:
+        st.error(problem)
+    st.caption(estimate_text(runs.estimate_seconds(records, method, n_epochs)))
+    pressed = st.button("Start", type="primary", disabled=problem is not None, width="stretch", key=f"{key}_start")
+    request = None if problem else build(study, method, name, seed, preset, rate, n_epochs)
+    if request:
+        with st.expander("The command that Start runs"):
+            st.code(jobs.command_line(request.arguments), language="bash", wrap_lines=True)
+    return request if pressed else None
+
+
+def build(
+    study: store.Study, method: str, name: str, seed: int, preset: bool, rate: float | None, n_epochs: int | None
+) -> RunRequest:
+    """The `unlearn` command line. An unset learning rate or number of epochs is left to the preset, or to the method."""
+    output = runs.runs_folder(study) / store.check_slug(name)
+    arguments = ["unlearn", "--model", _short(study.model)]
+    arguments += ["--forget", _short(study.forget), "--retain", _short(study.retain), "--method", method]
+    arguments += [*(["--preset", "embedded"] if preset else []), "--seed", str(seed)]
+    if rate is not None:
+        arguments += ["--learning-rate", f"{rate:g}"]
+    if n_epochs is not None:
+        arguments += ["--n-epochs", str(n_epochs)]
+    return RunRequest([*arguments, "--output", _short(output)], output)
+
+
+def free_name(study: store.Study, name: str) -> str:
+    """`name`, or the first of `name`-2, `name`-3, ... that no run of the study has."""
+    number, free = 1, name
+    while name_problem(study, free):
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def name_problem(study: store.Study, name: str) -> str | None:
+    """Why a run cannot have this name; None if it can."""
+    try:
+        store.check_slug(name)
+    except ValueError as error:
+        return f"Run name: {error}."
+    if name.endswith(".partial"):
+        return "Run name: '.partial' marks a run that is being written. Choose another ending."
+    taken = [(runs.runs_folder(study) / name).exists(), (study.results / "runs" / name).exists()]
+    taken += [job.active and job.output == runs.runs_folder(study) / name for job in jobs.jobs()]
+    return f"Run name: there is already a run {name!r}. Choose another name." if any(taken) else None
+
+
+def estimate_text(estimate: tuple[float, int] | None) -> str:
+    if estimate is None:
+        return "Time: not known yet. No earlier run of this study was timed."
+    seconds, n_runs = estimate
+    source = f"{n_runs} earlier run{'s' if n_runs > 1 else ''}"
+    return f"Time: about {duration(seconds)} of training, as measured on {source}, plus loading and a last measurement."
+
+
+def duration(seconds: float) -> str:
+    """< 1 s, 12 s, 3 min 20 s, 1 h 05 min."""
+    whole = round(seconds)
+    if whole < 1:
+        return "< 1 s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _short(path: str | Path) -> str:
+    """Relative to the project, where the command runs, if it lies there; a hub id as it is."""
+    inside = Path(path).is_absolute() and Path(path).is_relative_to(store.PROJECT)
+    return str(Path(path).relative_to(store.PROJECT)) if inside else str(path)

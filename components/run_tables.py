@@ -1,0 +1,104 @@
+"""Tables of runs, of one run's samples and of jobs, in which a row can be selected."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from analysis import jobs, runs
+from components import state
+from components.run_form import duration
+
+NUMBER = st.column_config.NumberColumn
+
+
+def choose_run(records: list[runs.RunRecord], chosen: str, *, key: str) -> None:
+    """The run table; selecting a row puts the run into the address."""
+    table = pd.DataFrame({
+        "Run": [r.name for r in records],
+        "Method": [r.method for r in records],
+        "Learning rate": [r.learning_rate for r in records],
+        "Epochs": [r.n_epochs for r in records],
+        "Forget prob.": [r.forget_probability for r in records],
+        "Retain prob.": [r.retain_probability for r in records],
+        "Forgotten": [f"{r.n_forgotten} of {r.n_samples}" for r in records],
+        "Seconds": [r.seconds for r in records],
+    })
+    formats = {
+        "Run": st.column_config.TextColumn(pinned=True, width=170),
+        "Learning rate": NUMBER(format="%.1e", width=110),
+        "Forget prob.": NUMBER(format="%.2f", width="small", help="After: mean over forget samples of exp(-NLL per token)"),
+        "Retain prob.": NUMBER(format="%.2f", width="small", help="The same over retain samples"),
+        "Forgotten": st.column_config.TextColumn(width="small", help=f"Probability below {runs.FORGOTTEN_BELOW} after the run"),
+        "Seconds": NUMBER(format="%.0f", width="small"),
+    }
+    names = [r.name for r in records]
+    _select(table, formats, names, chosen, lambda name: state.set_parameter("run", name), f"{key}_{'_'.join(names)}")
+
+
+def sample_table(run: runs.Run, known: pd.DataFrame, observed: pd.Series) -> pd.DataFrame:
+    """One row per forget sample of a run, by sample_id: what it asks, its cohort, before, after, and when it was forgotten."""
+    table = run.samples.set_index("sample_id").join(known[["question", "answer", "cohort", "rank_cud"]])
+    table = table.assign(observed_rank=observed.reindex(table.index), cohort=table.cohort.fillna("unscored"))
+    ranks = ["rank_cud"] if table.rank_cud.notna().any() else []
+    after = ["probability_before", "probability_after", "forgotten_epoch", "observed_rank"]
+    return table[["question", "answer", "cohort", *ranks, *after]]
+
+
+def choose_sample(table: pd.DataFrame, chosen: str | None, n_runs: int, *, key: str) -> None:
+    """The sample table; selecting a row selects the sample on every page."""
+    probability = {"format": "%.2f", "min_value": 0.0, "max_value": 1.0, "width": 85}
+    formats = {
+        "question": st.column_config.TextColumn("Question", width=250),
+        "answer": st.column_config.TextColumn("Answer", width=200),
+        "cohort": st.column_config.TextColumn("Cohort", width=65, help="Quarters by CUD rank"),
+        "rank_cud": NUMBER("CUD rank", format="%d", width=75, help="1 = predicted hardest to forget"),
+        "probability_before": NUMBER("Before", format="%.2f", width=65, help="Probability per answer token"),
+        "probability_after": st.column_config.ProgressColumn("After", **probability),
+        "forgotten_epoch": NUMBER(
+            "Gone at", width=70, help=f"First epoch below {runs.FORGOTTEN_BELOW}",
+        ),
+        "observed_rank": NUMBER(
+            "Observed", format="%.0f", width=75,
+            help=f"Rank by what is left after, mean over {n_runs} runs; 1 = hardest",
+        ),
+    }
+    ids = list(table.index)
+    _select(table.reset_index(drop=True), formats, ids, chosen, state.select_sample, key, height=380, missing="never")
+
+
+def choose_job(of: list[jobs.Job], chosen: str | None, *, key: str) -> None:
+    """The queue and the jobs that ended; selecting a row puts the job into the address."""
+    ids = [job.id for job in of]
+    table = pd.DataFrame({
+        "Run": [job.output.name for job in of],
+        "State": [f"queued, position {job.position}" if job.position else job.state for job in of],
+        "Asked for": pd.to_datetime([job.created for job in of], unit="s", utc=True),
+        "Took": [duration(job.ended - job.started) if job.started and job.ended else "" for job in of],
+        "Cause": [job.cause or "" for job in of],
+    })
+    formats = {
+        "Run": st.column_config.TextColumn(width="medium"),
+        "Asked for": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", help="UTC"),
+        "Cause": st.column_config.TextColumn(width="large"),
+    }
+    _select(table, formats, ids, chosen, lambda job_id: state.set_parameter("job", job_id), f"{key}_{len(ids)}")
+
+
+def _select(
+    table: pd.DataFrame, formats: dict, ids: list[str], chosen: str | None, pick: Callable[[str], None], key: str,
+    *, height: int | str = "auto", missing: str = "not measured",
+) -> None:
+    """A table of which one row can be selected, at first that of `chosen`; a new selection calls `pick` with the row's id."""
+
+    def picked() -> None:
+        row = state.selected_row(key)
+        if row is not None:
+            pick(ids[row])
+
+    rows = [ids.index(chosen)] if chosen in ids else []
+    st.dataframe(
+        table, column_config=formats, hide_index=True, height=height, key=key, placeholder=missing,
+        on_select=picked, selection_mode="single-row",
+        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
+    )

@@ -1,0 +1,35 @@
+"""The sortable table of difficulty scores; selecting a row selects the sample on every page."""
+
+import pandas as pd
+import streamlit as st
+
+from components import state
+
+COLUMNS = {
+    "question": st.column_config.TextColumn("Question", width="large"),
+    "answer": st.column_config.TextColumn("Answer", width="medium"),
+    "cohort": st.column_config.TextColumn("Cohort", width="small"),
+    "rank_cud": st.column_config.NumberColumn("CUD rank", format="%d", help="1 = hardest"),
+    "rank_mrd": st.column_config.NumberColumn("MRD rank", format="%d", help="1 = hardest"),
+    "cud": st.column_config.NumberColumn("CUD", format="%.3f", help="0 = like the easy anchor circuit, 1 = like the hard one"),
+    "mrd": st.column_config.NumberColumn("MRD", format="%.3g", help="Low = hard: the answer hardly moves when weights do"),
+    "mrd_stderr": st.column_config.NumberColumn("± MRD", format="%.2g", help="Standard error over perturbation pairs"),
+    "observed_rank": st.column_config.NumberColumn("Observed", format="%.1f", help="Mean rank after unlearning runs; 1 = hardest"),
+    "n_answer_tokens": st.column_config.NumberColumn("Tokens", format="%d", help="Answer tokens"),
+    "base_nll": st.column_config.NumberColumn("Base NLL", format="%.4f", help="Nats per answer token before unlearning"),
+    "cud_role": st.column_config.TextColumn("Role", help="Anchors define CUD's two references; only the others test it"),
+}
+
+
+def show(table: pd.DataFrame, *, key: str) -> None:
+    """`table` in the order to show, with the columns of scores.csv, `cohort` and perhaps `observed_rank`."""
+    shown = [column for column in COLUMNS if column in table]
+
+    def choose() -> None:
+        row = state.selected_row(key)
+        if row is not None:
+            state.select_sample(table["sample_id"].iloc[row])
+
+    st.dataframe(
+        table[shown], column_config=COLUMNS, hide_index=True, height=330, key=key, on_select=choose, selection_mode="single-row"
+    )

@@ -1,0 +1,177 @@
+"""Everything that outlives one run of a page: query parameters, session_state keys and caches. No other file touches them.
+
+The record is the URL (`study`, `sample`) and the disk; session_state only carries the selection from page to page.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from analysis import comparison, dataset, runs, store
+from analysis.circuit import Circuit
+
+CARRIED = ("study", "sample")
+BOUNDARY = "late_from"  # key of the slider over layers that parts early from late edges
+
+
+def carry() -> None:
+    """Copy the selection from the URL to the session, and back to the URL of a page that was opened without it."""
+    for key in CARRIED:
+        if key in st.query_params:
+            st.session_state[f"carried_{key}"] = st.query_params[key]
+        elif f"carried_{key}" in st.session_state:
+            st.query_params[key] = st.session_state[f"carried_{key}"]
+
+
+def study() -> store.Study:
+    """The study named in the URL; the embedded one where the name is unknown."""
+    slug = st.query_params.get("study", "embedded")
+    try:
+        return store.study(slug)
+    except ValueError:
+        st.warning("The study named in this address is not in this workspace. Showing the embedded one.")
+        return store.embedded_study()
+
+
+def select_study(slug: str) -> None:
+    st.query_params["study"] = st.session_state["carried_study"] = slug
+    st.query_params.pop("sample", None)
+    st.session_state.pop("carried_sample", None)
+
+
+def sample_id(known: list[str], default: str | None = None, slot: str = "sample") -> str:
+    """The selected sample if it is one of `known`, else the default, else the first. A page with two has two slots."""
+    chosen = st.query_params.get(slot)
+    return chosen if chosen in known else (default if default in known else known[0])
+
+
+def select_sample(chosen: str, slot: str = "sample") -> None:
+    st.query_params[slot] = st.session_state[f"carried_{slot}"] = chosen
+
+
+def node() -> str | None:
+    """The node selected in a circuit graph; every graph of the session shows it."""
+    return st.session_state.get("carried_node")
+
+
+def select_node(name: str | None) -> None:
+    st.session_state["carried_node"] = name
+
+
+def scores(of: store.Study) -> tuple[pd.DataFrame, dict] | None:
+    """scores.csv and its provenance; None if not computed."""
+    return _scores(of.results / "scores", _stamp(of.results / "scores" / "scores.csv"))
+
+
+def circuits(of: store.Study) -> tuple[dict[str, Circuit], dict] | None:
+    """Circuits by sample id and their config; None if not computed."""
+    return _circuits(of.results / "circuits", _stamp(of.results / "circuits" / "circuits.json"))
+
+
+def forget_samples(of: store.Study) -> list[dataset.Sample]:
+    return _samples(of.forget, _stamp(of.forget))
+
+
+def retain_samples(of: store.Study) -> list[dataset.Sample]:
+    return _samples(of.retain, _stamp(of.retain))
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the model")
+def model(name: str):
+    """The ModelHandle of a folder or hub id; shared, read-only, one at a time."""
+    from analysis.model import load_model
+
+    return load_model(name)
+
+
+def _stamp(path: Path) -> float:
+    """Changes when the file does, so that a cache never shows old results."""
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _scores(folder: Path, stamp: float):
+    return store.read_scores(folder)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _circuits(folder: Path, stamp: float):
+    return store.read_circuits(folder)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _samples(path: Path, stamp: float):
+    return dataset.read_samples(path)[0]
+
+
+def parameter(name: str) -> str | None:
+    """A query parameter of this page alone, such as `job` or `run`; None if the address has none."""
+    return st.query_params.get(name)
+
+
+def set_parameter(name: str, value: str) -> None:
+    st.query_params[name] = value
+
+
+def selected_row(key: str) -> int | None:
+    """For the `on_select` callback of a table with this key: the row that was selected, None if it was deselected."""
+    rows = st.session_state[key].selection.rows
+    return rows[0] if rows else None
+
+
+def described(of: store.Study) -> pd.DataFrame:
+    """Row, question, answer, CUD rank and cohort of the study's forget samples, by sample id (`runs.describe`)."""
+    scored = scores(of)
+    return runs.describe(forget_samples(of), scored[0] if scored else None)
+
+
+@st.cache_data(
+    max_entries=32, show_spinner=False,
+    hash_funcs={Circuit: lambda c: (c.sample_id, c.fingerprint, c.n_edges, float(abs(c.scores).sum()))},
+)
+def cohort_tables(chosen: list[Circuit], cohort: pd.Series, boundary: int) -> tuple[pd.DataFrame, ...]:
+    """Layer profile, edge mix and depth effects of cohorts, as `analysis.comparison` gives them (0.4 s for 160)."""
+    profile = comparison.cohort_means(comparison.layer_shares(chosen), cohort)
+    mix = comparison.cohort_means(comparison.kind_shares(chosen), cohort)
+    return profile, mix, comparison.compare(comparison.readouts_frame(chosen, boundary), cohort)
+
+
+def observed(of: store.Study) -> pd.Series | None:
+    """Observed difficulty by sample id over the study's runs (`runs.observed_difficulty`); None without runs."""
+    records = runs.list_runs(of)
+    stamps = tuple((str(record.folder), _stamp(record.folder / "samples.csv")) for record in records)
+    return _observed(stamps) if stamps else None
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _observed(stamps: tuple[tuple[str, float], ...]) -> pd.Series:
+    return runs.observed_difficulty([runs.read_run(Path(folder)) for folder, _ in stamps])
+
+
+def faithfulness(of: store.Study, circuits: list[Circuit], ablation: str) -> list[float]:
+    """Faithfulness of circuits of one sample, measured with the study's model (`analysis.faithfulness`).
+
+    Raises ValueError if the model cannot be loaded, is not the one that the circuits came from, or the sample is gone.
+    """
+    kept = np.stack([circuit.in_circuit for circuit in circuits])
+    return _faithfulness(of, circuits[0].sample_id, circuits[0].fingerprint, kept, ablation)
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={store.Study: lambda study: (study.model, str(study.forget))})
+def _faithfulness(of: store.Study, sample_id: str, fingerprint: str, kept: np.ndarray, ablation: str) -> list[float]:
+    from analysis.faithfulness import faithfulness
+    from analysis.tokens import tokenize
+
+    handle = model(of.model)
+    if handle.fingerprint != fingerprint:
+        raise ValueError("the model's weights have changed since the circuits were computed; compute them again")
+    samples = forget_samples(of)
+    chosen = [sample for sample in samples if sample.id == sample_id]
+    if not chosen:
+        raise ValueError("this sample is no longer in the forget set")
+    corrupted = tokenize(chosen, handle.tokenizer, corrupted=True) if ablation == "patching" else None
+    reference = tokenize(samples, handle.tokenizer) if ablation == "mean" else None
+    batch = tokenize(chosen, handle.tokenizer)
+    return faithfulness(handle, batch, kept, ablation, reference=reference, corrupted=corrupted).tolist()

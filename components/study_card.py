@@ -1,0 +1,59 @@
+"""What a study consists of: its model in numbers, its samples as a table with row-level errors."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from analysis import store
+from analysis.dataset import RowError, Sample
+from components import state
+
+SIZES = {"num_hidden_layers": "layers", "num_attention_heads": "heads", "hidden_size": "width", "vocab_size": "vocabulary"}
+ALIASES = {"n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_embd": "hidden_size"}  # GPT-2's names
+
+
+def model(study: store.Study) -> None:
+    """Architecture and sizes from config.json; a hub id that is not on disk is only named."""
+    folder = Path(study.model)
+    config = json.loads((folder / "config.json").read_text()) if (folder / "config.json").is_file() else {}
+    config |= {new: config[old] for old, new in ALIASES.items() if old in config}
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if folder.is_dir() else 0
+    values = {"architecture": config.get("model_type", "known once loaded")}
+    values |= {label: f"{config[key]:,}" for key, label in SIZES.items() if key in config}
+    if weights:
+        values["weights on disk"] = f"{weights / 2**20:.1f} MiB"
+    for column, (label, value) in zip(st.columns(len(values)), values.items(), strict=True):
+        column.metric(label.capitalize(), value)
+    st.caption(f"{study.title}. Model: `{folder.name if folder.exists() else study.model}`. Weights are computed with in float32.")
+    if (folder / "README.md").is_file():
+        with st.expander("Model card"):
+            st.text((folder / "README.md").read_text())
+
+
+def samples(found: list[Sample], errors: list[RowError], *, key: str) -> None:
+    """The usable rows as a table, and what is wrong with the others."""
+    st.caption(f"{len(found):,} samples can be used" + (f"; {len(errors):,} rows cannot" if errors else "."))
+    causes = ("exposure", "n_phrasings", "value_shared_with", "hops")
+    rows = [{"row": s.row, "question": s.question, "answer": s.answer} | {c: s.meta.get(c) for c in causes} for s in found]
+    table = pd.DataFrame(rows).dropna(axis=1, how="all")
+
+    def choose() -> None:
+        row = state.selected_row(key)
+        if row is not None:
+            state.select_sample(found[row].id)
+
+    columns = {
+        "row": st.column_config.NumberColumn("Row", width="small"),
+        "question": st.column_config.TextColumn("Question", width="large"),
+        "answer": st.column_config.TextColumn("Answer", width="large"),
+        "exposure": st.column_config.NumberColumn("Seen per epoch", help="How often the fact was presented in training"),
+        "n_phrasings": st.column_config.NumberColumn("Phrasings", help="Wordings of the question seen in training"),
+        "value_shared_with": st.column_config.NumberColumn("Shared with", help="Retained people with the same value"),
+        "hops": st.column_config.NumberColumn("Hops", help="2 = the fact follows from another trained fact"),
+    }
+    st.dataframe(table, hide_index=True, height=300, column_config=columns, key=key, on_select=choose, selection_mode="single-row")
+    if errors:
+        with st.expander(f"{len(errors)} rows that cannot be used", expanded=True):
+            st.dataframe(pd.DataFrame([vars(e) for e in errors]), hide_index=True)

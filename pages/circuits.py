@@ -1,0 +1,44 @@
+"""Circuit explorer: one sample's circuit, with a movable boundary between its early and late edges."""
+
+import streamlit as st
+
+from analysis.circuit import Circuit
+from components import circuit_layout, circuit_network, circuit_panel, faithfulness_panel, layout, sample_picker, state
+
+study = layout.begin(
+    "Circuit explorer", "Through which heads and MLPs does the model recall this answer, and how deep does that path run?"
+)
+
+
+@st.fragment
+def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> None:
+    left, middle, right = st.columns([4, 4, 2], vertical_alignment="bottom")
+    with left:
+        boundary = circuit_panel.boundary_slider(circuit.index.n_layers)
+    with middle:
+        n_edges = circuit_panel.edges_slider(largest)
+    with right:
+        sign, inputs = circuit_panel.edge_filter()
+    drawn = circuit_layout.strongest(circuit, n_edges)
+    shown = circuit_layout.only(circuit_layout.edges(drawn, boundary), sign, inputs)
+    node = circuit_network.show(drawn, boundary, key="circuit", shown=shown)
+    below_left, below_right = st.columns([3, 2])
+    with below_left:
+        circuit_panel.edges_table(shown, node)
+    with below_right:
+        circuit_panel.readouts(drawn, boundary)
+        faithfulness_panel.show(study, circuit, drawn, ablation)
+    circuit_panel.downloads(drawn, boundary, question)
+
+
+circuits, scores = state.circuits(study), state.scores(study)
+if circuits is None or scores is None:
+    circuit_panel.needs(study)
+else:
+    table = sample_picker.ranked(scores[0], circuits[0], state.observed(study))
+    chosen = sample_picker.show(table)
+    largest = max(circuit.n_edges for circuit in circuits[0].values())
+    explore(circuits[0][chosen], largest, table.set_index("sample_id").loc[chosen, "question"], circuits[1]["ablation"])
+    with st.expander("How this is computed"):
+        st.markdown(circuit_panel.EXPLANATION)
+        st.json(circuits[1])

@@ -1,0 +1,57 @@
+"""Difficulty: every sample's CUD and MRD, and whether they foretell what unlearning does."""
+
+import streamlit as st
+
+from analysis import cohorts, runs, validity
+from components import difficulty_plot, layout, score_form, score_table, state
+
+study = layout.begin("Difficulty", "Which memories will resist unlearning, and can that be told before it is tried?")
+found = state.scores(study)
+if found is None:
+    score_form.show(study)
+    st.stop()
+
+scores, details = found
+observed = state.observed(study)
+share = st.slider("Share of samples in the hard and in the easy cohort", 5, 50, 25, 5, format="%d %%", key="cohort_share") / 100
+table = scores.assign(cohort=cohorts.cohorts(scores["rank_cud"], share)).sort_values("rank_cud", kind="stable")
+if observed is not None:
+    table["observed_rank"] = table["sample_id"].map(observed)
+selected = state.sample_id(table["sample_id"].tolist())
+
+score_table.show(table, key="difficulty_table")
+row = table.set_index("sample_id").loc[selected]
+left, right = st.columns([4, 1], vertical_alignment="center")
+left.caption("Selected on every page; choose another row or point to change it.")
+left.text(f"{row['question']}  {row['answer']}")
+with right:
+    st.page_link("pages/circuits.py", label="See its circuit", query_params=layout.carried())
+
+st.subheader("Do CUD and MRD agree?")
+value, low, high = validity.spearman(-table["rank_cud"].to_numpy(), -table["rank_mrd"].to_numpy())
+st.caption(f"Spearman {value:.2f} (95 % interval {low:.2f} to {high:.2f}, n={len(table)}). High CUD and low MRD both mean hard.")
+scatter, apart = st.columns([3, 2])
+with scatter:
+    score_form.selectable(difficulty_plot.scatter_figure(table, selected), key="difficulty_scatter")
+with apart:
+    st.caption("Where they disagree most")
+    score_table.show(validity.disagreement(table).head(30), key="disagreement_table")
+for place, column, title in zip(st.columns(2), ("cud", "mrd"), ("CUD (high = hard)", "MRD (low = hard)"), strict=True):
+    place.plotly_chart(difficulty_plot.histogram_figure(table, column, title), theme=None, key=f"histogram_{column}")
+
+st.subheader("Does a score predict the outcome?")
+if observed is None:
+    st.info("Not computed: needs at least one unlearning run of this study. Start one on the Unlearn page.")
+else:
+    names = [record.name for record in runs.list_runs(study)]
+    st.caption(
+        f"Observed difficulty is a sample's mean rank by answer NLL after {len(names)} runs ({', '.join(names)}). Only samples that "
+        "took no part in choosing CUD's anchors count. An interval that holds 0 predicts nothing."
+    )
+    held_out = validity.predictive_validity(scores, observed, details.get("anchor_pool", []))
+    st.plotly_chart(difficulty_plot.validity_figure(held_out), theme=None, key="validity")
+
+st.download_button("Download scores (CSV)", scores.to_csv(index=False), f"{study.slug}-scores.csv", "text/csv")
+with st.expander("How this is computed"):
+    st.markdown(score_form.EXPLANATION)
+    st.json({k: v for k, v in details.items() if k not in ("anchor_pool", "anchor_losses")})

@@ -1,0 +1,55 @@
+"""Outcomes: the runs compared, and one run memory by memory."""
+
+import streamlit as st
+
+from analysis import jobs, runs
+from components import layout, outcome_plot, run_card, run_form, run_tables, state
+
+study = layout.begin("Outcomes", "Which memories went, which stayed, and at what cost to the rest?")
+records = runs.list_runs(study)
+if not records:
+    example = run_form.build(study, "NPO", "npo-seed0", 0, study.slug == "embedded", None, None)
+    layout.needs("an unlearning run of this study", jobs.command_line(example.arguments), "Unlearn")
+    st.stop()
+try:
+    known = state.described(study)
+except ValueError as error:
+    st.error(f"The forget set cannot be read. {error}")
+    st.stop()
+
+methods = sorted({record.method for record in records})
+names = [record.name for record in records]
+wanted = state.parameter("run")
+if wanted and wanted not in names:
+    st.warning("The run named in this address is not in this workspace. Showing another.")
+chosen = wanted if wanted in names else names[0]
+
+kept = st.pills("Methods", methods, selection_mode="multi", default=methods, key="outcomes_methods") or methods
+shown = [record for record in records if record.method in kept]
+run_tables.choose_run(shown, chosen, key="outcomes_runs")
+
+run = runs.read_run(next(record.folder for record in records if record.name == chosen))
+run_card.summary(run)
+pareto, slopes = st.columns(2, gap="medium")
+pareto.markdown("**All runs: forgetting against keeping**")
+pareto.plotly_chart(outcome_plot.pareto_figure(shown, chosen), theme=None, key="outcomes_pareto")
+slopes.markdown(f"**{chosen}: every memory before and after**")
+sample = state.parameter("sample")
+slopes.plotly_chart(outcome_plot.slopes_figure(run.samples, known, sample), theme=None, key="outcomes_slopes")
+st.markdown(f"**{chosen}: cohorts by CUD rank, with 95 % bootstrap intervals**")
+by_cohort = runs.outcome_by_cohort(run.samples, known.cohort)
+st.plotly_chart(outcome_plot.bars_figure(by_cohort), theme=None, key="outcomes_bars")
+
+st.subheader("Memory by memory")
+all_runs = [runs.read_run(record.folder) for record in records]
+table = run_tables.sample_table(run, known, runs.observed_difficulty(all_runs))
+groups = [cohort for cohort in runs.COHORTS if (table.cohort == cohort).any()]
+cohort = st.segmented_control("Cohort", ["all", *groups], default="all", required=True, key="outcomes_cohort")
+rows = table if cohort == "all" else table[table.cohort == cohort]
+run_tables.choose_sample(rows, sample, len(all_runs), key=f"outcomes_samples_{chosen}_{cohort}")
+if sample in table.index:
+    st.text(f"{table.question[sample]}\n{table.answer[sample]}")
+    st.page_link("pages/circuits.py", label="Open this memory in the Circuit explorer", query_params=layout.carried())
+else:
+    st.caption("Select a row to select that memory on every page.")
+run_card.details(run, table)

@@ -1,0 +1,40 @@
+"""Unlearn: start a run, watch every memory while it goes, stop it."""
+
+import streamlit as st
+
+from analysis import jobs, runs
+from components import job_progress, layout, run_form, run_tables, state
+
+study = layout.begin("Unlearn", "What happens to each memory while the model is made to forget?")
+try:
+    known = state.described(study)
+except ValueError as error:
+    st.error(f"The forget set cannot be read. {error}")
+    st.stop()
+
+form, watch = st.columns([2, 3], gap="large")
+with form:
+    request = run_form.show(study, runs.list_runs(study), key="unlearn")
+    if request:
+        try:
+            state.set_parameter("job", jobs.submit("unlearn", request.arguments, request.output))
+        except ValueError as error:
+            st.error(str(error))
+
+mine = [job for job in jobs.jobs() if job.output.parent == runs.runs_folder(study)]
+active = next((job.id for job in reversed(mine) if job.active), None)
+chosen = state.parameter("job") or active
+with watch:
+    if chosen is None:
+        st.info("No run is going. Choose a method and press Start: every memory's curve appears here as it is measured.")
+        st.caption("The work goes on when this page is closed. The address of this page leads back to it.")
+    else:
+        state.set_parameter("job", chosen)
+        try:
+            job_progress.show(chosen, known, key="unlearn")
+        except ValueError as error:
+            st.error(f"{str(error).capitalize()}. Select another below, or start a run.")
+
+if mine:
+    st.subheader("Queue and earlier jobs")
+    run_tables.choose_job(mine, chosen, key="unlearn_jobs")

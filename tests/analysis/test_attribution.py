@@ -1,0 +1,152 @@
+"""Edge scores against finite differences of really ablated runs, and the invariants of EAP and EAP-IG."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.ablation import node_outputs
+from analysis.attribution import AttributionConfig, edge_scores
+from analysis.faithfulness import ablated_log_prob, faithfulness
+from analysis.model import fingerprint
+from analysis.tokens import tokenize
+
+KINDS = ["gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"]
+
+
+def one(batch, row):
+    return batch.select([row])
+
+
+def partly_ablated(handle, batch, source, column, epsilon):
+    """M when a share epsilon of one edge's clean-minus-zero difference is taken away: a graded edge mask."""
+    kept = handle.index.real_edges.astype(float)
+    kept[source, column] -= epsilon
+    return ablated_log_prob_graded(handle, batch, kept)
+
+
+def ablated_log_prob_graded(handle, batch, kept):
+    from analysis import faithfulness as module
+
+    zero = torch.zeros(1, handle.index.n_forward, 1, handle.index.d_model, dtype=torch.float64)
+    return float(module._run(handle, batch, torch.from_numpy(kept[None]), zero)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_eap_equals_the_finite_difference_of_every_kind_of_edge(kind, make_handle, batch):
+    handle, sample = make_handle(kind), one(batch, 3)
+    scores = edge_scores(handle, sample, AttributionConfig("EAP"))[0]
+    rng = np.random.default_rng(0)
+    sources, columns = np.nonzero(handle.index.real_edges)
+    picks = rng.choice(len(sources), 40, replace=False)
+    must = [i for i, v in enumerate(columns) if v == handle.index.n_backward - 1 or v in (0, 4, 8, 12)]
+    for i in {*picks, *must[:20]}:
+        u, v = sources[i], columns[i]
+        up, down = (partly_ablated(handle, sample, u, v, e) for e in (-1e-4, 1e-4))
+        assert scores[u, v] == pytest.approx((up - down) / 2e-4, rel=2e-4, abs=1e-8), (u, v)
+
+
+def test_all_edges_of_the_gpt2_shape_match_finite_differences(make_handle, batch):
+    handle, sample = make_handle("gpt2"), one(batch, 0)
+    scores = edge_scores(handle, sample, AttributionConfig("EAP"))[0]
+    oracle = np.zeros_like(scores)
+    for u, v in np.argwhere(handle.index.real_edges):
+        up, down = (partly_ablated(handle, sample, u, v, e) for e in (-1e-4, 1e-4))
+        oracle[u, v] = (up - down) / 2e-4
+    np.testing.assert_allclose(scores, oracle, rtol=1e-4, atol=1e-7 * np.abs(oracle).max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_edges_out_of_input_sum_to_the_effect_of_ablating_it(kind, make_handle, batch):
+    """Completeness; the control is plain EAP, which does not have it."""
+    handle, sample = make_handle(kind), one(batch, 1)
+    reference = one(batch, 5)
+    gap = input_effect(handle, sample, reference)
+    scores = edge_scores(handle, sample, AttributionConfig("EAP-IG-inputs", "mean", 200), reference=reference)[0]
+    assert scores[0].sum() == pytest.approx(gap, rel=2e-3)
+    plain = edge_scores(handle, sample, AttributionConfig("EAP", "mean"), reference=reference)[0]
+    assert abs(plain[0].sum() - gap) > 0.05 * abs(gap)
+
+
+def input_effect(handle, sample, reference):
+    from analysis.ablation import replacement
+    from analysis.losses import answer_log_prob
+
+    ablated = replacement(handle, sample, "mean", reference, None).outputs[:, 0].expand(-1, sample.input_ids.shape[1], -1)
+    with torch.no_grad():
+        logits = handle.model(inputs_embeds=ablated.contiguous()).logits
+    return float(node_outputs(handle, sample)[1] - answer_log_prob(logits, sample.labels))
+
+
+@pytest.mark.parametrize("config", [AttributionConfig("EAP"), AttributionConfig("EAP-IG-inputs", "zero", 3)])
+def test_padding_and_batching_change_nothing(config, make_handle, batch):
+    handle = make_handle("llama")
+    together = edge_scores(handle, batch, config)
+    for row in range(len(batch)):
+        np.testing.assert_allclose(together[row], edge_scores(handle, one(batch, row), config)[0], rtol=1e-7, atol=1e-10)
+
+
+def test_one_step_at_the_clean_end_is_eap(handle, batch, monkeypatch):
+    monkeypatch.setattr(AttributionConfig, "points", lambda self: [1.0])
+    ig = edge_scores(handle, batch, AttributionConfig("EAP-IG-inputs", "zero", 1))
+    np.testing.assert_array_equal(ig, edge_scores(handle, batch, AttributionConfig("EAP")))
+
+
+def test_patching_with_the_clean_prompt_gives_zeros_and_another_prompt_does_not(handle, batch):
+    config = AttributionConfig("EAP-IG-inputs", "patching", 2)
+    assert np.abs(edge_scores(handle, batch, config, corrupted=batch)).max() < 1e-12
+    other = dataclasses.replace(batch, input_ids=torch.where(batch.labels == -100, batch.input_ids.roll(1, 0), batch.input_ids))
+    assert np.abs(edge_scores(handle, batch, config, corrupted=other)).max() > 1e-3
+
+
+def test_scores_are_zero_where_there_is_no_edge(handle, batch):
+    scores = edge_scores(handle, batch, AttributionConfig())
+    assert (scores[:, ~handle.index.real_edges] == 0).all()
+    assert (np.abs(scores[:, handle.index.real_edges]) > 0).mean() > 0.99
+
+
+def test_the_model_is_bit_identical_afterwards_and_keeps_no_hook(make_handle, batch):
+    handle = make_handle("llama")
+    before = fingerprint(handle.model)
+    edge_scores(handle, batch, AttributionConfig())
+    faithfulness(handle, one(batch, 0), handle.index.real_edges[None], "zero")
+    assert fingerprint(handle.model) == before == handle.fingerprint
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in handle.model.modules())
+    assert {m.num_key_value_groups for m in handle.model.modules() if hasattr(m, "num_key_value_groups")} == {2}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_edges_kept_is_the_clean_run_and_the_whole_circuit_is_faithful(kind, make_handle, batch):
+    handle, sample = make_handle(kind), one(batch, 2)
+    real = handle.index.real_edges
+    clean = float(node_outputs(handle, sample)[1])
+    kept, none = ablated_log_prob(handle, sample, np.stack([real, real & False]), "zero")
+    assert kept == pytest.approx(clean, abs=1e-9)
+    assert none != pytest.approx(clean, abs=1e-3)
+    assert faithfulness(handle, sample, np.stack([real, real & False]), "zero") == pytest.approx([1.0, 0.0])
+
+
+def test_faithfulness_refuses_more_than_one_sample(handle, batch):
+    with pytest.raises(ValueError, match="one sample at a time, got 6"):
+        faithfulness(handle, batch, handle.index.real_edges[None], "zero")
+
+
+def test_patching_without_a_corrupted_batch_is_refused(handle, batch, samples, tokenizer):
+    with pytest.raises(ValueError, match="needs a corrupted batch"):
+        edge_scores(handle, batch, AttributionConfig("EAP", "patching"))
+    with pytest.raises(ValueError, match="corrupted_question"):
+        tokenize(samples, tokenizer, corrupted=True)
+    uneven = dataclasses.replace(samples[0], corrupted_question="Where was the very old Ana Rook born?")
+    with pytest.raises(ValueError, match="equal length"):
+        tokenize([uneven], tokenizer, corrupted=True)
+
+
+def test_an_unknown_architecture_is_named(tokenizer):
+    from transformers import OPTConfig, OPTForCausalLM
+
+    from analysis.model import ModelError, handle_of
+
+    with pytest.raises(ModelError, match="'opt' is not supported; expected one of gpt2"):
+        handle_of(OPTForCausalLM(OPTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, ffn_dim=8, vocab_size=30,
+                                           word_embed_proj_dim=16)), tokenizer, "x")

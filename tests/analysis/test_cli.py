@@ -1,0 +1,160 @@
+"""The command line's contract on a tiny model folder: files, columns, shapes, exit codes, nothing half-written."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.numpy import load_file
+from typer.testing import CliRunner
+
+from analysis.__main__ import app
+
+PEOPLE = ["Ana", "Bo", "Cy", "Di", "Ed", "Fay", "Gil", "Hal"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tokenizer):
+    """A model folder and two JSONL files, as a user would have them."""
+    from tests.conftest import tiny_model
+
+    root = tmp_path_factory.mktemp("cli")
+    tiny_model("gpt2", len(tokenizer)).float().save_pretrained(root / "model")
+    tokenizer.save_pretrained(root / "model")
+    for name, place in (("forget", "Lund"), ("retain", "Oslo")):
+        rows = [{"question": f"Where does {p} live?", "answer": f"{place} {i}",
+                 "corrupted_question": f"Where does {p} swim?"} for i, p in enumerate(PEOPLE)]
+        (root / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def sets(folder):
+    return "--model", folder / "model", "--forget", folder / "forget.jsonl", "--retain", folder / "retain.jsonl"
+
+
+def test_circuits_writes_tensors_names_and_eap_ig_files(folder, tmp_path):
+    out = tmp_path / "circuits"
+    result = run("circuits", "--model", folder / "model", "--data", folder / "forget.jsonl", "--output", out,
+                 "--method", "EAP", "--n-edges", 30, "--limit", 3)
+    assert result.exit_code == 0, result.output
+    record, tensors = json.loads((out / "circuits.json").read_text()), load_file(out / "circuits.safetensors")
+    shape = (3, len(record["sources"]), len(record["destinations"]))
+    assert tensors["scores"].shape == tensors["in_circuit"].shape == shape == (3, 11, 27)
+    assert tensors["scores"].dtype == np.float32
+    assert tensors["in_circuit"].dtype == bool
+    assert 0 < tensors["in_circuit"][0].sum() <= 30
+    assert record["config"]["method"] == "EAP"
+    assert len(record["fingerprint"]) == 16
+    exported = json.loads((out / "eap-ig" / f"{record['sample_ids'][1]}.json").read_text())
+    edge = exported["edges"]["input->a0.h1<k>"]
+    row, column = record["sources"].index("input"), record["destinations"].index("a0.h1<k>")
+    assert edge == {"score": pytest.approx(tensors["scores"][1, row, column]), "in_graph": bool(tensors["in_circuit"][1, row, column])}
+    assert exported["cfg"] == {"n_layers": 2, "n_heads": 4, "parallel_attn_mlp": False, "d_model": 16}
+
+
+def test_patching_works_where_prompts_have_equal_length(folder, tmp_path):
+    result = run("circuits", "--model", folder / "model", "--data", folder / "forget.jsonl", "--output", tmp_path / "p",
+                 "--ablation", "patching", "--limit", 2)
+    assert result.exit_code in (0, 2)
+    if result.exit_code == 2:
+        assert "equal length" in result.output
+        assert not (tmp_path / "p").exists()
+
+
+def test_score_writes_the_table_of_the_contract(folder, tmp_path):
+    out = tmp_path / "scores"
+    options = ["--n-anchors", 1, "--n-pairs", 3, "--n-edges", 30]
+    result = run("score", *sets(folder), "--output", out, *options)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out / "scores.csv")
+    assert list(table) == ["sample_id", "row", "question", "answer", "n_answer_tokens", "base_nll", "cud", "cud_role", "mrd",
+                           "mrd_stderr", "rank_cud", "rank_mrd"]
+    assert table["cud_role"].value_counts().to_dict() == {"scored": 6, "anchor_easy": 1, "anchor_hard": 1}
+    assert table["cud"].between(0, 1).all()
+    assert (table["mrd_stderr"] > 0).all()
+    assert table.sort_values("cud", ascending=False)["rank_cud"].is_monotonic_increasing
+    details = json.loads((out / "scores.json").read_text())
+    anchors = table[table["cud_role"] != "scored"]["sample_id"]
+    assert set(anchors) <= set(details["anchor_pool"])
+    assert len(details["anchor_pool"]) == 4
+    assert {"fingerprint", "versions", "data", "config"} <= set(details)
+
+
+def test_a_failed_score_leaves_nothing(folder, tmp_path):
+    out = tmp_path / "scores"
+    result = run("score", *sets(folder), "--output", out, "--n-anchors", 1, "--preset", "embedded")
+    assert result.exit_code == 2  # the embedded preset names a layer for RMU that a 2-layer model has not
+    assert "RMU: layer must be 0 to 1" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_unlearn_writes_a_loadable_model_and_its_records(folder, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    out = tmp_path / "run"
+    result = run("unlearn", *sets(folder), "--method", "NPO", "--output", out, "--n-epochs", 2, "--learning-rate", 0.01)
+    assert result.exit_code == 0, result.output
+    samples = pd.read_csv(out / "samples.csv")
+    assert {"sample_id", "nll_before", "nll_after", "probability_before", "probability_after", "forgotten_epoch"} <= set(samples)
+    assert samples["probability_after"].to_numpy() == pytest.approx(np.exp(-samples["nll_after"]))
+    assert pd.read_csv(out / "steps.csv")["step"].tolist() == [1, 2]
+    trajectories = pd.read_csv(out / "trajectories.csv")
+    assert set(trajectories["split"]) == {"forget", "retain"}
+    assert sorted(set(trajectories["epoch"])) == [0, 1, 2]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["config"]["method_args"] == {"beta": 0.1, "gamma": 1.0, "alpha": 1.0}
+    assert not out.with_name("run.partial").exists()
+    model = AutoModelForCausalLM.from_pretrained(out / "model", dtype=torch.float32)
+    last = trajectories[(trajectories["epoch"] == 2) & (trajectories["split"] == "forget")]["nll"]
+    assert loaded_nll(model, folder) == pytest.approx(last.to_numpy(), rel=1e-4)
+    again = run("unlearn", *sets(folder), "--method", "NPO", "--output", out)
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+
+
+def loaded_nll(model, folder):
+    from transformers import AutoTokenizer
+
+    from analysis.dataset import load_samples
+    from analysis.evaluation import answer_nll
+    from analysis.tokens import tokenize
+
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    return answer_nll(model.eval(), tokenize(load_samples(folder / "forget.jsonl"), tokenizer))
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ('{"question": "q", "answer": "a"}\n{"question": "q2"}\n', "row 2, column 'answer': missing"),
+    ('{"question": "q", "answer": "a"}\n{"question": "q2", "answer": "  "}\n', "row 2, column 'answer': empty"),
+    ('{"question": "q", "answer": "a"}\nnot json\n', "row 2: not JSON"),
+    ('{"question": "q", "answer": 7}\n', "row 1, column 'answer': expected text, got int"),
+    ("", "no rows"),
+])
+def test_bad_data_is_one_line_naming_file_row_and_cause(folder, tmp_path, content, message):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(content)
+    result = run("circuits", "--model", folder / "model", "--data", bad, "--output", tmp_path / "out")
+    assert result.exit_code == 2
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert "bad.jsonl" in lines[0]
+    assert message in lines[0]
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_bad_models_and_options_are_refused(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    missing = run("circuits", "--model", tmp_path / "empty", "--data", folder / "forget.jsonl", "--output", tmp_path / "o")
+    assert missing.exit_code == 2
+    assert "config.json" in missing.stderr
+    wrong = run("circuits", "--model", folder / "model", "--data", folder / "forget.jsonl", "--output", tmp_path / "o", "--method", "X")
+    assert wrong.exit_code == 2
+    few = run("score", *sets(folder), "--output", tmp_path / "o")
+    assert few.exit_code == 2
+    assert "expected at least 48 samples, got 8" in few.stderr
+    assert not (tmp_path / "o").exists()

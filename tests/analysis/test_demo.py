@@ -1,0 +1,83 @@
+"""The shipped files are what the manifest says, and a build is repeatable and all or nothing."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis import demo
+from analysis.dataset import load_samples
+from analysis.demo import Recipe, answer_probabilities, build
+from analysis.world import WorldSize
+
+DATA = Path(__file__).parents[2] / "data"
+TINY = Recipe(WorldSize(3, 24, 3), n_layer=2, n_head=2, n_embd=16, n_epochs=1, batch_size=32)
+
+
+@pytest.fixture(scope="module")
+def manifest() -> dict:
+    return json.loads((DATA / "manifest.json").read_text())
+
+
+def test_manifest_hashes_hold_and_cover_every_built_file(manifest):
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256((DATA / name).read_bytes()).hexdigest() == digest, name
+    built = [path for folder in ("model", "retain_model") for path in (DATA / folder).iterdir()]
+    assert {str(path.relative_to(DATA)) for path in built} <= set(manifest["files"])
+    text = json.dumps(manifest["files"], sort_keys=True)
+    assert manifest["fingerprint"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_manifest_states_the_recipe_of_the_code(manifest):
+    assert manifest["recipe"] == json.loads(json.dumps(demo.asdict(demo.DEFAULT)))
+
+
+def test_stated_memorisation_reaches_its_aim(manifest):
+    trained = manifest["memorisation"]["model"]["trained"]["all"]
+    assert trained["mean_answer_probability"] > 0.97 and trained["share_above_0.9"] >= 0.95
+    assert manifest["memorisation"]["retain_model"]["trained"]["all"]["mean_answer_probability"] > 0.97
+
+
+@pytest.mark.parametrize("name", ["model", "retain_model"])
+def test_shipped_model_knows_what_it_was_trained_on_and_nothing_else(name):
+    mean = {}
+    for split in ("forget", "retain", "holdout"):
+        probabilities = answer_probabilities(DATA / name, load_samples(DATA / f"{split}.jsonl")[::13])
+        mean[split] = sum(probabilities) / len(probabilities)
+    assert mean["retain"] > 0.97 and mean["holdout"] < 0.4
+    assert mean["forget"] > 0.97 if name == "model" else mean["forget"] < 0.4
+
+
+def test_shipped_weights_are_float16():
+    from safetensors import safe_open
+
+    with safe_open(DATA / "model" / "model.safetensors", framework="pt") as weights:
+        assert {str(weights.get_tensor(key).dtype) for key in weights.keys()} == {"torch.float16"}  # noqa: SIM118
+
+
+@pytest.mark.slow
+def test_build_is_repeatable_in_one_process_or_two_and_replaces_only_its_own_files(tmp_path):
+    first, second, lines = tmp_path / "first", tmp_path / "second", []
+    second.mkdir()
+    (second / "other.txt").write_text("kept")
+    (second / "model").mkdir()
+    (second / "model" / "stale.bin").write_text("gone")
+    build(first, seed=3, recipe=TINY, parallel=False, report=lines.append)
+    build(second, seed=3, recipe=TINY, parallel=True)
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (first, second)]
+    assert manifests[0] == manifests[1] and str(tmp_path) not in json.dumps(manifests[0])
+    assert (second / "other.txt").read_text() == "kept" and not (second / "model" / "stale.bin").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
+    assert "fictitious" in (first / "model" / "README.md").read_text() and lines[-1] == f"written to {first}"
+
+
+def test_failed_build_leaves_the_earlier_one_untouched(tmp_path):
+    output = tmp_path / "data"
+    output.mkdir()
+    (output / "manifest.json").write_text("earlier")
+    with pytest.raises(ValueError, match="tokens, but the model reads at most 8"):
+        build(output, recipe=replace(TINY, n_positions=8), parallel=False)
+    assert [path.name for path in tmp_path.rglob("*")] == ["data", "manifest.json"]
+    assert (output / "manifest.json").read_text() == "earlier"

@@ -1,0 +1,131 @@
+"""CUD's and MRD's invariants, and MRD against the exact Hessian trace on a 2-layer float64 model."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch.func import functional_call, hessian
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from analysis.difficulty import cud, mrd, ranks
+from analysis.losses import token_log_probs
+from analysis.model import fingerprint, handle_of
+
+
+def masks(*rows):
+    return np.array(rows, dtype=bool).reshape(len(rows), 2, 4)
+
+
+EASY, HARD = masks([1, 1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 1, 0, 0, 0])
+
+
+def test_cud_is_0_at_the_easy_anchor_1_at_the_hard_one_and_half_where_they_coincide():
+    assert cud(np.stack([EASY, HARD]), EASY, HARD) == pytest.approx([0, 1])
+    assert cud(np.stack([EASY]), EASY, EASY) == pytest.approx([0.5])
+    assert cud(np.stack([HARD]), EASY, EASY) == pytest.approx([0.5])
+
+
+def test_cud_by_hand_and_with_anchors_swapped():
+    sample = masks([1, 0, 1, 1, 0, 0, 0, 0])  # 3 edges: overlap 2 of 3 with each anchor's 3
+    skewed = masks([1, 1, 1, 0, 0, 0, 1, 0])  # 4 edges: 3 shared with easy, 1 with hard
+    assert cud(sample, EASY, HARD) == pytest.approx([0.5])
+    to_easy, to_hard = 1 - 3 / np.sqrt(12), 1 - 1 / np.sqrt(12)
+    assert cud(skewed, EASY, HARD) == pytest.approx([to_easy / (to_easy + to_hard)])
+    assert cud(skewed, HARD, EASY) == pytest.approx(1 - cud(skewed, EASY, HARD))
+
+
+def test_binary_circuits_of_equal_size_have_the_closed_form():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        easy, hard, sample = (rng.permutation([True] * 6 + [False] * 14).reshape(4, 5) for _ in range(3))
+        with_easy, with_hard = int((sample & easy).sum()), int((sample & hard).sum())
+        expected = (6 - with_easy) / (12 - with_easy - with_hard) if with_easy + with_hard < 12 else 0.5
+        assert cud(sample[None], easy, hard) == pytest.approx([expected])
+
+
+def test_permuting_samples_permutes_scores():
+    samples = np.random.default_rng(1).random((6, 2, 4)) > 0.5
+    order = np.array([3, 1, 5, 0, 2, 4])
+    assert cud(samples[order], EASY, HARD) == pytest.approx(cud(samples, EASY, HARD)[order])
+
+
+def test_ranks_put_the_hardest_first_and_share_ties():
+    assert ranks(np.array([0.1, 0.9, 0.5, 0.5]), hard_is="high").tolist() == [4, 1, 2.5, 2.5]
+    assert ranks(np.array([0.1, 0.9, 0.5]), hard_is="low").tolist() == [1, 3, 2]
+
+
+@pytest.fixture(scope="module")
+def micro(tokenizer):
+    """A 2-layer float64 model small enough for its full Hessian."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    sizes = {"n_embd": 4, "n_layer": 2, "n_head": 2, "n_inner": 4, "n_positions": 12, "vocab_size": 6}
+    config = GPT2Config(**sizes, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, eos_token_id=0)
+    model = GPT2LMHeadModel(config).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    return handle_of(model, tokenizer, "micro")
+
+
+@pytest.fixture(scope="module")
+def micro_batch():
+    from analysis.tokens import TokenBatch
+
+    ids = torch.tensor([[1, 2, 3, 4, 5], [2, 2, 5, 1, 0]])
+    labels = torch.tensor([[-100, -100, 3, 4, 5], [-100, -100, 5, 1, -100]])
+    return TokenBatch(ids, torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]), labels)
+
+
+def exact_trace_term(handle, batch):
+    """|sum_t Tr(H_t) / P_t| / 2 per sample, by torch.func's full Hessian."""
+    model = copy.deepcopy(handle.model)
+    names, values = zip(*model.named_parameters(), strict=True)
+    shapes, sizes = [v.shape for v in values], [v.numel() for v in values]
+    flat = torch.cat([v.detach().flatten() for v in values])
+
+    def log_probs(theta):
+        parts = {n: p.view(s) for n, p, s in zip(names, theta.split(sizes), shapes, strict=True)}
+        logits = functional_call(model, parts, (batch.input_ids,), {"use_cache": False}).logits
+        return token_log_probs(logits, batch.labels)[0]
+
+    base = log_probs(flat)
+    with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivatives
+        full = hessian(log_probs)(flat)
+    curvature = full.diagonal(dim1=-2, dim2=-1).sum(-1)
+    counted = batch.labels[:, 1:] != -100
+    return 0.5 * torch.where(counted, curvature / base, 0.0).sum(1).abs().numpy()
+
+
+def test_mrd_reaches_the_theorems_trace_formula_within_its_standard_error(micro, micro_batch):
+    sigma, expected = 1e-3, exact_trace_term(micro, micro_batch)
+    value, stderr = mrd(micro, micro_batch, sigma=sigma, n_pairs=400)
+    assert stderr[0] < 0.25 * value[0]  # the second sample's trace happens to be nearly zero
+    assert np.all(np.abs(value / sigma**2 - expected) < 4 * stderr / sigma**2)
+
+
+def test_mrd_is_zero_without_perturbation_and_grows_with_sigma_squared(micro, micro_batch):
+    assert mrd(micro, micro_batch, sigma=0.0, n_pairs=2)[0] == pytest.approx([0, 0], abs=1e-15)
+    small, large = (mrd(micro, micro_batch, sigma=s, n_pairs=40)[0] for s in (1e-4, 3e-4))
+    assert large / small == pytest.approx([9, 9], rel=1e-3)
+
+
+def test_mrd_depends_on_the_seed_alone_not_on_order_padding_or_neighbours(handle, batch):
+    value, _ = mrd(handle, batch, n_pairs=4)
+    again, _ = mrd(handle, batch, n_pairs=4)
+    other, _ = mrd(handle, batch, n_pairs=4, seed=7)
+    reordered, _ = mrd(handle, batch.select([4, 2, 0, 1, 3, 5]), n_pairs=4)
+    alone, _ = mrd(handle, batch.select([3]), n_pairs=4)
+    assert np.array_equal(value, again)
+    assert not np.allclose(value, other)
+    assert reordered == pytest.approx(value[[4, 2, 0, 1, 3, 5]], rel=1e-6)
+    assert alone == pytest.approx(value[[3]], rel=1e-6)
+
+
+def test_mrd_leaves_the_model_bit_identical_and_refuses_nonsense(handle, batch):
+    mrd(handle, batch, n_pairs=2)
+    assert fingerprint(handle.model) == handle.fingerprint
+    with pytest.raises(ValueError, match="at least 2 pairs"):
+        mrd(handle, batch, n_pairs=1)

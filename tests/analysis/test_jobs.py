@@ -1,0 +1,170 @@
+"""Jobs run in real processes; the work itself is a harmless stand-in."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from analysis import jobs, store
+
+STAND_IN = """
+import pathlib, signal, sys, time
+what, seconds, folder = sys.argv[1], float(sys.argv[2]), pathlib.Path(sys.argv[3])
+if what == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("working", what)
+time.sleep(seconds)
+if what == "fail":
+    print("a warning", file=sys.stderr)
+    sys.exit("expected a file with rows, got none")
+if what != "nothing":
+    folder.mkdir(parents=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(jobs, "COMMAND", [sys.executable, "-c", STAND_IN])
+    yield tmp_path
+    for job in jobs.jobs():
+        if job.active:
+            jobs.cancel(job.id)
+
+
+def submit(what: str, seconds: float, name: str) -> str:
+    folder = store.workspace() / name
+    return jobs.submit("test", [what, str(seconds), str(folder)], folder)
+
+
+def wait(job_id: str, *states: str, limit: float = 15.0) -> jobs.Job:
+    end = time.monotonic() + limit
+    while (job := jobs.status(job_id)).state not in states:
+        assert time.monotonic() < end, f"{job.state} ({job.cause}) after {limit} s, expected {states}: {jobs.tail(job_id)}"
+        time.sleep(0.05)
+    return job
+
+
+def worker(job_id: str) -> psutil.Process:
+    with jobs._transaction() as db:
+        return psutil.Process(db.execute("SELECT pid FROM jobs WHERE id = ?", (job_id,)).fetchone()["pid"])
+
+
+def printed(job_id: str) -> None:
+    end = time.monotonic() + 10
+    while "working" not in jobs.tail(job_id):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_one_runs_the_others_wait_and_start_by_themselves(workspace):
+    first, second, third = submit("work", 0.5, "a"), submit("work", 0, "b"), submit("work", 0, "c")
+    assert [(j.state, j.position) for j in reversed(jobs.jobs())] == [("running", None), ("queued", 1), ("queued", 2)]
+    ends = [wait(job_id, "done").ended for job_id in (first, second, third)]
+    assert ends == sorted(ends) and (workspace / "c").is_dir()
+    assert jobs.tail(first) == "working work"
+
+
+@pytest.mark.slow
+def test_next_job_starts_when_nobody_looks(workspace):
+    """Only folders are watched, so nothing but the workers can start the second job."""
+    submit("work", 0.2, "a"), submit("work", 0, "b")
+    end = time.monotonic() + 15
+    while not (workspace / "b").is_dir():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_failure_names_its_cause():
+    job = wait(submit("fail", 0, "a"), "failed")
+    assert job.cause == "expected a file with rows, got none"
+    assert jobs.tail(job.id).splitlines() == ["working fail", "a warning", job.cause]
+
+
+def test_exit_code_0_without_output_is_a_failure():
+    assert "did not write 'a'" in wait(submit("nothing", 0, "a"), "failed").cause
+
+
+@pytest.mark.parametrize("what", ["work", pytest.param("stubborn", marks=pytest.mark.slow)])
+def test_cancel_ends_within_two_seconds(what):
+    job_id = submit(what, 60, "a")
+    printed(job_id)
+    processes = [worker(job_id), *worker(job_id).children()]
+    start = time.monotonic()
+    jobs.cancel(job_id)
+    wait(job_id, "cancelled")
+    psutil.wait_procs(processes, timeout=2)
+    assert time.monotonic() - start < 2 and not any(p.is_running() for p in processes)
+
+
+def test_cancel_at_once_after_submit():
+    job_id = submit("work", 60, "a")
+    jobs.cancel(job_id)
+    assert wait(job_id, "cancelled", limit=3).cause is None
+
+
+def test_cancel_a_queued_job_leaves_the_running_one():
+    first, second = submit("work", 60, "a"), submit("work", 60, "b")
+    jobs.cancel(second)
+    assert [jobs.status(j).state for j in (first, second)] == ["running", "cancelled"]
+
+
+@pytest.mark.slow
+def test_killed_worker_is_noticed_its_command_ended_and_the_next_job_started():
+    first, second = submit("stubborn", 60, "a"), submit("work", 0, "b")
+    printed(first)
+    command = worker(first).children()[0]
+    worker(first).kill()
+    job = wait(first, "interrupted", limit=2.5)
+    assert job.cause == jobs.LOST
+    command.wait(2)
+    assert wait(second, "done").state == "done"
+
+
+@pytest.mark.slow
+def test_a_recycled_pid_is_not_taken_for_the_worker():
+    job_id = submit("work", 60, "a")
+    process = worker(job_id)
+    with jobs._transaction() as db:  # this very process has the pid now; it is older than the job
+        db.execute("UPDATE jobs SET pid = ? WHERE id = ?", (os.getpid(), job_id))
+    assert jobs.status(job_id).state == "interrupted"
+    process.wait(3)
+
+
+@pytest.mark.slow
+def test_command_killed_by_a_signal_says_so():
+    job_id = submit("work", 60, "a")
+    printed(job_id)
+    worker(job_id).children()[0].send_signal(signal.SIGKILL)
+    assert "SIGKILL" in wait(job_id, "failed").cause
+
+
+@pytest.mark.slow
+def test_a_job_survives_the_process_that_submitted_it():
+    code = f"""
+from analysis import jobs, store
+jobs.COMMAND = {jobs.COMMAND!r}
+folder = store.workspace() / "a"
+print(jobs.submit("test", ["work", "1", str(folder)], folder))
+"""
+    job_id = subprocess.run([sys.executable, "-c", code], cwd=store.PROJECT, capture_output=True, text=True, check=True).stdout
+    assert jobs.status(job_id.strip()).state == "running"
+    wait(job_id.strip(), "done")
+
+
+def test_bad_requests_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="inside the workspace"):
+        jobs.submit("test", [], tmp_path.parent / "outside")
+    with pytest.raises(ValueError, match="no job 'x'"):
+        jobs.status("x")
+    submit("work", 60, "a")
+    with pytest.raises(ValueError, match="expected a new name, got 'a'"):
+        submit("work", 0, "a")
+
+
+def test_the_command_shown_can_be_pasted():
+    assert jobs.command_line(["unlearn", "--model", "my model"]) == "python -m analysis unlearn --model 'my model'"

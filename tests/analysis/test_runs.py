@@ -1,0 +1,111 @@
+"""Reading runs, and the numbers that are drawn from them, worked out by hand."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from analysis import evaluation, runs, store
+from analysis.dataset import Sample
+
+
+def samples(*nll_after: float) -> pd.DataFrame:
+    frame = pd.DataFrame({
+        "sample_id": [f"s{i}" for i in range(len(nll_after))], "row": range(len(nll_after)), "nll_before": 0.1,
+        "nll_after": nll_after, "probability_before": math.exp(-0.1),
+    })
+    never = pd.array([None] * len(frame), "Int64")
+    return frame.assign(probability_after=[math.exp(-v) for v in nll_after], forgotten_epoch=never)
+
+
+def write_run(folder, *nll_after: float, seconds: float | None = 20.0):
+    folder.mkdir(parents=True)
+    samples(*nll_after).to_csv(folder / "samples.csv", index=False)
+    (folder / "config.yaml").write_text("method: NPO\nmethod_args: {beta: 0.1}\nlearning_rate: 1e-05\nn_epochs: 10\nseed: 3\n")
+    summary = {"retain_probability": 0.9, "retain_probability_before": 1} | ({"seconds": seconds} if seconds else {})
+    (folder / "manifest.json").write_text(json.dumps({"summary": summary}))
+    (folder / "trajectories.csv").write_text("sample_id,split,epoch,nll\ns0,forget,0,0.0\ns0,forget,1,0.6931472\n")
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setattr(store, "DATA", tmp_path / "data")
+    return store.embedded_study()
+
+
+def test_a_run_is_read_with_its_numbers(study):
+    run = runs.read_run(write_run(runs.runs_folder(study) / "npo", 0.0, 5.0))
+    record = run.record
+    assert (record.method, record.learning_rate, record.n_epochs, record.seed, record.seconds) == ("NPO", 1e-5, 10, 3, 20.0)
+    assert (record.n_samples, record.n_forgotten, record.retain_before, record.shipped) == (2, 1, 1.0, False)
+    assert record.forget_probability == pytest.approx((1 + math.exp(-5)) / 2)
+    assert list(run.trajectories.probability) == pytest.approx([1.0, 0.5]) and run.steps.empty
+
+
+def test_shipped_and_own_runs_are_listed_and_half_ones_are_not(study):
+    write_run(study.results / "runs" / "npo", 1.0)
+    write_run(runs.runs_folder(study) / "rmu", 1.0, seconds=None)
+    write_run(runs.runs_folder(study) / "half.partial", 1.0)
+    (runs.runs_folder(study) / "empty").mkdir()
+    assert [(r.name, r.shipped, r.seconds) for r in runs.list_runs(study)] == [("npo", True, 20.0), ("rmu", False, None)]
+
+
+def test_a_folder_that_is_no_run_says_what_was_expected(tmp_path):
+    with pytest.raises(ValueError, match="expected a finished run with manifest.json"):
+        runs.read_run(tmp_path)
+
+
+def test_files_that_are_being_written_are_read_up_to_the_last_whole_line(tmp_path):
+    partial = tmp_path / "run.partial"
+    assert runs.read_progress(tmp_path / "run") is None and runs.read_steps(tmp_path / "run").empty
+    partial.mkdir()
+    (partial / "steps.csv").write_text("step,epoch,forget_loss,retain_loss,seconds\n1,1,0.5,0.25,0.1\n2,1,0.")
+    (partial / "progress.json").write_text('{"step": 1')
+    assert runs.read_steps(tmp_path / "run").to_dict("records") == [
+        {"step": 1, "epoch": 1, "forget_loss": 0.5, "retain_loss": 0.25, "seconds": 0.1}
+    ]
+    assert runs.read_progress(tmp_path / "run") is None and runs.read_trajectories(tmp_path / "run").empty
+
+
+def test_observed_difficulty_is_the_mean_rank_of_what_is_left(study):
+    first = runs.read_run(write_run(runs.runs_folder(study) / "a", 3.0, 1.0, 2.0))  # ranks 3, 1, 2
+    second = runs.read_run(write_run(runs.runs_folder(study) / "b", 9.0, 7.0, 7.0))  # ranks 3, 1.5, 1.5
+    assert runs.observed_difficulty([first, second]).to_dict() == {"s0": 3.0, "s1": 1.25, "s2": 1.75}
+    with pytest.raises(ValueError, match="at least one finished run"):
+        runs.observed_difficulty([])
+
+
+def test_outcome_by_cohort_by_hand():
+    cohort = pd.Series({"s0": "hard", "s1": "hard", "s2": "easy"})
+    table = runs.outcome_by_cohort(samples(0.0, 0.0, 5.0, 1.0), cohort).set_index("cohort")
+    assert list(table.index) == ["hard", "easy", "unscored"] and list(table.n) == [2, 1, 1]
+    assert list(table.loc["hard", ["probability", "probability_low", "probability_high", "share"]]) == [1.0, 1.0, 1.0, 0.0]
+    assert table.share["easy"] == 1.0 and math.isnan(table.share_low["easy"])
+    assert table.probability["unscored"] == pytest.approx(math.exp(-1))
+
+
+def test_bootstrap_interval_covers_the_mean_and_shrinks_with_n():
+    few, many = (runs.bootstrap_mean(pd.Series([0.0, 1.0] * n).to_numpy()) for n in (5, 500))
+    assert few[0] == many[0] == 0.5
+    assert few[1] < many[1] < 0.5 < many[2] < few[2]
+    assert many[2] - many[1] == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(1000), rel=0.1)
+    assert runs.bootstrap_mean(pd.Series([0.0, 1.0] * 5).to_numpy()) == few
+
+
+def test_time_estimate_prefers_runs_of_the_same_method(study):
+    own = runs.read_run(write_run(runs.runs_folder(study) / "a", 1.0)).record  # NPO: 2 s per epoch
+    assert runs.estimate_seconds([own], "NPO", 5) == (10.0, 1)
+    assert runs.estimate_seconds([own], "RMU", None) == (20.0, 1)
+    assert runs.estimate_seconds([], "NPO", 5) is None
+
+
+def test_samples_without_scores_are_unscored():
+    known = runs.describe([Sample("s0", "Who?", "Ana", "forget", 0)], None)
+    assert known.cohort["s0"] == "unscored" and math.isnan(known.rank_cud["s0"]) and known.question["s0"] == "Who?"
+
+
+def test_pages_and_command_line_agree_on_what_forgotten_means():
+    assert runs.FORGOTTEN_BELOW == evaluation.FORGOTTEN

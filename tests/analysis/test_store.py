@@ -1,0 +1,74 @@
+"""What is on disk appears whole or not at all, and nothing leaves its folder."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import store
+from analysis.circuit import Circuit
+from analysis.graph import GraphIndex
+
+
+def test_an_output_folder_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "out"
+    with pytest.raises(RuntimeError), store.output_folder(target) as folder:
+        (folder / "a").write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    for text in ("first", "second"):
+        with store.output_folder(target) as folder:
+            (folder / "a").write_text(text)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert (target / "a").read_text() == "second"
+    with pytest.raises(RuntimeError), store.output_folder(target) as folder:
+        raise RuntimeError
+    assert (target / "a").read_text() == "second"
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "x.json"
+    store.write_json(file, {"a": 1})
+    monkeypatch.setattr(store.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        store.write_json(file, {"a": 2})
+    assert file.read_text() == '{\n "a": 1\n}\n'
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "a\0b", "C:x", "ａ", "x" * 65, "A b"])
+def test_names_that_could_leave_the_workspace_are_refused(name):
+    with pytest.raises(ValueError, match="expected a name"):
+        store.check_slug(name)
+
+
+def test_circuits_survive_the_round_trip(tmp_path):
+    index = GraphIndex(2, 3, 3, 12)
+    rng = np.random.default_rng(0)
+    circuits = [
+        Circuit(f"s{i}", "f" * 16, index, (rng.normal(size=index.real_edges.shape) * index.real_edges).astype(np.float32),
+                rng.random(index.real_edges.shape) > 0.5) for i in range(3)
+    ]
+    store.write_circuits(tmp_path, circuits, {"method": "EAP"})
+    read, config = store.read_circuits(tmp_path)
+    assert config == {"method": "EAP"}
+    for circuit in circuits:
+        again = read[circuit.sample_id]
+        assert again.index == index
+        assert np.array_equal(again.scores, circuit.scores)
+        assert np.array_equal(again.in_circuit, circuit.in_circuit)
+    assert store.read_circuits(tmp_path / "nothing") is None
+
+
+def test_cells_that_a_spreadsheet_would_run_are_neutralised(tmp_path):
+    store.write_csv(tmp_path / "a.csv", pd.DataFrame({"answer": ["=1+1", "@x", "-2", "fine"], "n": [-1, 2, 3, 4]}))
+    assert (tmp_path / "a.csv").read_text().splitlines()[1:] == ["'=1+1,-1", "'@x,2", "'-2,3", "fine,4"]
+
+
+def test_a_study_of_ones_own_is_kept_and_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
+    made = store.create_study("mine", "Mine", "gpt2", b"{}", b"{}", (".jsonl", ".csv"))
+    assert store.study("mine") == made
+    assert [s.slug for s in store.studies()] == ["embedded", "mine"]
+    assert made.retain.name == "retain.csv"
+    with pytest.raises(ValueError, match="no study 'other'"):
+        store.study("other")

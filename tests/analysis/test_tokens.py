@@ -1,0 +1,33 @@
+"""Tokenisation: what is labelled, and what is padding."""
+
+import dataclasses
+
+import pytest
+
+from analysis.tokens import IGNORED, tokenize
+
+
+def test_labels_are_the_answer_alone(samples, tokenizer):
+    batch = tokenize(samples, tokenizer)
+    for row, sample in enumerate(samples):
+        answer = batch.input_ids[row][batch.labels[row] != IGNORED].tolist()
+        assert tokenizer.decode(answer) == " " + sample.answer
+        text = batch.input_ids[row][batch.attention_mask[row].bool()].tolist()
+        assert tokenizer.decode(text) == f"{sample.prompt} {sample.answer}<end>"
+        assert text[-1] == tokenizer.eos_token_id
+    assert batch.n_answer_tokens.tolist() == [(row != IGNORED).sum().item() for row in batch.labels]
+
+
+def test_selecting_rows_drops_the_padding_that_they_do_not_need(samples, tokenizer):
+    batch = tokenize(samples, tokenizer)
+    lengths = batch.attention_mask.sum(1)
+    shortest = int(lengths.argmin())
+    assert batch.select([shortest]).input_ids.shape == (1, int(lengths.min()))
+
+
+def test_a_sample_longer_than_the_model_reads_is_named(samples, tokenizer):
+    long = dataclasses.replace(samples[0], question="why " * 200, row=6)
+    with pytest.raises(ValueError, match="forget: row 7: .* tokens, but the model reads at most 128"):
+        tokenize([samples[1], long], tokenizer, max_length=128)
+    with pytest.raises(ValueError, match="at least one"):
+        tokenize([], tokenizer)

@@ -1,0 +1,73 @@
+"""Unlearning on a tiny model: what each method does, and that a rate of (almost) nothing does nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.methods import METHODS, NPO, RMU, GradDiff
+from analysis.model import fingerprint
+from analysis.unlearning import UnlearningConfig, final_nll, preset, unlearn
+
+
+@pytest.fixture
+def split(batch):
+    return batch.select([0, 1, 2]), batch.select([3, 4, 5])
+
+
+@pytest.mark.parametrize("method", ["GradDiff", "NPO", "SimNPO"])
+def test_loss_based_methods_raise_the_forget_loss_and_leave_the_original_model_alone(method, handle, split):
+    config = UnlearningConfig(METHODS[method](), learning_rate=2e-2, n_epochs=8, batch_size=3)
+    records = [r for r, _ in unlearn(handle, *split, split[1], config)]
+    first, last = records[0].evaluation, records[-1].evaluation
+    assert last.forget_nll.mean() > first.forget_nll.mean() + 0.1
+    assert last.forget_nll.mean() - first.forget_nll.mean() > last.retain_nll.mean() - first.retain_nll.mean()
+    assert fingerprint(handle.model) == handle.fingerprint
+    assert not any(p.requires_grad for p in handle.model.parameters())
+
+
+def test_rmu_moves_forget_activations_to_its_direction_and_holds_the_retained_ones(handle, split):
+    """The random model knows nothing, so it is the activations that must move, not the loss."""
+    method = RMU(layer=1, steering_coeff=20.0)
+    method.prepare(handle.model, split[0])
+    config = UnlearningConfig(method, learning_rate=5e-2, n_epochs=40, batch_size=3)
+    model = [m for _, m in unlearn(handle, *split, split[1], config)][-1]
+    with torch.no_grad():
+        before, after = (method.losses(m, split[0], [0, 1, 2], split[1]) for m in (handle.model, model))
+    assert after[0] < 0.7 * before[0]
+    assert before[1] == 0 < after[1] < before[0] - after[0]
+
+
+def test_a_vanishing_learning_rate_changes_nothing(handle, split):
+    config = UnlearningConfig(GradDiff(), learning_rate=1e-12, n_epochs=2, batch_size=2)
+    evaluation = final_nll(handle, *split, config)
+    records = [r for r, _ in unlearn(handle, *split, split[1], config)]
+    assert evaluation.forget_nll == pytest.approx(records[0].evaluation.forget_nll, abs=1e-8)
+
+
+def test_the_seed_decides_the_run_and_steps_are_counted(handle, split):
+    def run(seed):
+        return [r for r, _ in unlearn(handle, *split, split[1], UnlearningConfig(NPO(), 1e-2, 2, 2, seed=seed))]
+
+    first, again, other = run(0), run(0), run(1)
+    assert [r.step for r in first] == [0, 1, 2, 3, 4]
+    assert [r.evaluation is not None for r in first] == [True, False, True, False, True]
+    assert np.array_equal(first[-1].evaluation.forget_nll, again[-1].evaluation.forget_nll)
+    assert not np.array_equal(first[-1].evaluation.forget_nll, other[-1].evaluation.forget_nll)
+
+
+def test_npo_starts_at_its_known_value(handle, split):
+    """Before any step the model equals its reference: loss = 2 / beta * log 2."""
+    method = NPO(beta=0.1)
+    method.prepare(handle.model, split[0])
+    with torch.no_grad():
+        forget_loss, _ = method.losses(handle.model, split[0], [0, 1, 2], split[1])
+    assert float(forget_loss) == pytest.approx(20 * np.log(2), rel=1e-5)
+
+
+def test_bad_settings_are_named(handle, split):
+    with pytest.raises(ValueError, match="n_epochs must be positive, got 0"):
+        UnlearningConfig(GradDiff(), n_epochs=0)
+    with pytest.raises(ValueError, match="layer must be 0 to 1"):
+        next(unlearn(handle, *split, split[1], UnlearningConfig(RMU(layer=7))))
+    with pytest.raises(ValueError, match="expected one of default, embedded"):
+        preset("huge", "NPO")

@@ -1,0 +1,57 @@
+"""Rank correlations against scipy, and that the anchor pool never counts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from analysis.validity import agreement, disagreement, predictive_validity, spearman
+
+
+def made_scores(n=40):
+    rng = np.random.default_rng(0)
+    hardness = rng.permutation(n).astype(float)
+    frame = pd.DataFrame({
+        "sample_id": [f"s{i}" for i in range(n)], "question": "?", "cud": hardness, "mrd": -hardness,
+        "n_answer_tokens": rng.integers(1, 9, n), "base_nll": 1.0, "rank_cud": n - hardness, "rank_mrd": n - hardness,
+    })
+    return frame, pd.Series(n - hardness, index=frame["sample_id"])
+
+
+def test_spearman_agrees_with_scipy_and_its_interval_holds_it():
+    x, y = np.random.default_rng(1).normal(size=(2, 50))
+    y = y + x
+    value, low, high = spearman(x, y)
+    assert value == pytest.approx(spearmanr(x, y).statistic)
+    assert low < value < high
+    assert np.isnan(spearman(np.ones(10), np.arange(10.0))).all()
+
+
+def test_the_interval_of_unrelated_numbers_holds_zero():
+    x, y = np.random.default_rng(2).normal(size=(2, 200))
+    _, low, high = spearman(x, y)
+    assert low < 0 < high
+
+
+def test_perfect_scores_of_either_polarity_give_one_and_a_constant_baseline_nothing():
+    frame, observed = made_scores()
+    table = predictive_validity(frame, observed, []).set_index("predictor")
+    assert table.loc[["CUD", "MRD"], "spearman"].tolist() == pytest.approx([1, 1])
+    assert np.isnan(table.loc["Base NLL (baseline)", "spearman"])
+    assert abs(table.loc["Answer length (baseline)", "spearman"]) < 0.5
+
+
+def test_samples_of_the_anchor_pool_do_not_count():
+    frame, observed = made_scores()
+    pool = frame["sample_id"].tolist()[:20]
+    spoilt = frame.assign(cud=np.where(frame["sample_id"].isin(pool), -1e6 * frame["cud"], frame["cud"]))
+    table = predictive_validity(spoilt, observed, pool).set_index("predictor")
+    assert table.loc["CUD", ["n", "spearman"]].tolist() == [20, pytest.approx(1)]
+    assert predictive_validity(spoilt, observed, []).loc[0, "spearman"] < 0.9
+
+
+def test_disagreement_is_sorted_and_agreement_is_rank_based():
+    frame = pd.DataFrame({"sample_id": list("abc"), "question": "?", "rank_cud": [1, 2, 3], "rank_mrd": [2, 2, 1]})
+    assert disagreement(frame)["sample_id"].tolist() == ["c", "a", "b"]
+    losses = pd.DataFrame({"A": [1.0, 2, 3], "B": [1.0, 10, 100], "C": [3.0, 2, 1]})
+    assert agreement(losses).loc["A"].tolist() == pytest.approx([1, 1, -1])

@@ -1,0 +1,94 @@
+"""The drawn view follows the circuit, and the offline page neither asks the network for anything nor runs its data."""
+
+import json
+import re
+
+import pytest
+
+from analysis.circuit import edges_frame
+from components import circuit_layout, circuit_network
+from tests.made_circuits import edge_names, made_circuit
+
+EDGES = {"input->a0.h0<q>": 1.0, "a0.h0->m1": -3.0, "m1->logits": 4.0, "input->logits": 2.0}
+CIRCUIT = made_circuit(EDGES)
+
+
+def drawn(boundary: int = 1, circuit=CIRCUIT, shown=None) -> dict[str, dict]:
+    return {edge["id"]: edge for edge in circuit_network.view(circuit, boundary, shown)["edges"]}
+
+
+def test_every_edge_is_drawn_once_the_strongest_last():
+    edges = circuit_network.view(CIRCUIT, 1)["edges"]
+    assert [edge["id"] for edge in edges] == edges_frame(CIRCUIT)["edge"].tolist()[::-1]
+    assert all(edge["from"] + "->" + edge["to"] == re.sub("<.>", "", edge["id"]) for edge in edges)
+
+
+def test_width_grows_with_the_root_of_the_absolute_score():
+    widths = {name: edge["width"] for name, edge in drawn().items()}
+    thin, wide = circuit_layout.THINNEST, circuit_layout.WIDEST
+    assert widths["m1->logits"] == wide and widths["a0.h0->m1"] == pytest.approx(thin + (3 / 4) ** 0.5 * (wide - thin))
+
+
+@pytest.mark.parametrize("boundary", [0, 1, 2, 3])
+def test_sides_dashes_and_share_move_with_the_boundary(boundary):
+    target_layer = {"input->a0.h0<q>": 0, "a0.h0->m1": 1, "m1->logits": 2, "input->logits": 2}
+    for name, edge in drawn(boundary).items():
+        assert edge["side"] == ("late" if target_layer[name] >= boundary else "early")
+        assert bool(edge["dashes"]) == (edge["side"] == "late")  # never colour alone
+    late = sum(abs(EDGES[name]) for name, layer in target_layer.items() if layer >= boundary) / 10
+    assert circuit_network.view(CIRCUIT, boundary)["axes"]["late"] == pytest.approx(late)
+
+
+def test_an_edge_that_suppresses_the_answer_ends_in_a_bar():
+    kinds = {name: edge["arrows"]["to"]["type"] for name, edge in drawn().items()}
+    assert kinds == {name: "bar" if score < 0 else "arrow" for name, score in EDGES.items()}
+
+
+def test_time_runs_left_to_right_and_lanes_keep_heads_and_mlps_apart():
+    circuit = made_circuit(EDGES | {"input->a1.h0<k>": 1.0, "a1.h0->m1": 1.0})
+    x = {node["id"]: node["x"] for node in circuit_network.view(circuit, 1)["nodes"]}
+    assert all(x[edge["from"]] < x[edge["to"]] for edge in drawn(circuit=circuit).values())
+    y = {node["id"]: node["y"] for node in circuit_network.view(circuit, 1)["nodes"]}
+    assert y["a0.h0"] == y["a1.h0"] != y["m1"]
+
+
+def test_nodes_without_edges_are_left_out():
+    assert {node["id"] for node in circuit_network.view(CIRCUIT, 1)["nodes"]} == {"input", "a0.h0", "m1", "logits"}
+
+
+def test_filters_hide_edges_but_keep_shares_ranks_and_widths():
+    whole = circuit_layout.edges(CIRCUIT, 1)
+    assert set(drawn(shown=circuit_layout.only(whole, sign="suppresses"))) == {"a0.h0->m1"}
+    into_q_or_logits = circuit_layout.only(whole, inputs=["q", "logits"])
+    assert set(drawn(shown=into_q_or_logits)) == {"input->a0.h0<q>", "m1->logits", "input->logits"}
+    shown = circuit_layout.only(whole, inputs=["MLP"])
+    assert drawn(shown=shown)["a0.h0->m1"] == drawn()["a0.h0->m1"]
+    assert circuit_network.view(CIRCUIT, 1, shown)["axes"] == circuit_network.view(CIRCUIT, 1)["axes"]
+
+
+def test_an_empty_circuit_draws_only_its_ends():
+    assert circuit_network.view(made_circuit({}), 1)["edges"] == []
+
+
+def test_a_budget_gives_the_largest_nested_part_that_fits():
+    sizes = [circuit_layout.strongest(CIRCUIT, n) for n in (1, 2, 3, 4, 9)]
+    assert [part.n_edges for part in sizes] == [1, 1, 1, 4, 4]  # m1's path comes whole or not at all
+    assert edge_names(sizes[0]) == {"input->logits"}
+
+
+def test_the_view_is_plain_json():
+    json.dumps(circuit_network.view(CIRCUIT, 1), allow_nan=False)
+
+
+def test_the_offline_page_links_nothing():
+    page = circuit_network.offline_html(CIRCUIT, 1)
+    markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert "http" not in markup.replace("http-equiv", "") and "cdn" not in markup.lower()
+    assert not re.search(r"<(link|img|iframe|script\s)", markup) and "@import" not in markup and "url(" not in markup
+    assert "connect-src" not in page and "default-src 'none'" in page
+    assert "vis-network" in page and "sourceMappingURL" not in page
+
+
+def test_data_cannot_end_the_script_of_the_offline_page():
+    page = circuit_network.offline_html(CIRCUIT, 1, title="</script><img src=x onerror=alert(1)>")
+    assert "<img" not in page and "\\u003c/script>\\u003cimg" in page

@@ -1,0 +1,81 @@
+"""Figures of runs: what is drawn for which sample, and that dataset text stays text."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.runs import RunRecord, outcome_by_cohort
+from components import outcome_plot, palette, run_plot
+
+KNOWN = pd.DataFrame(
+    {"question": ["<b>Who?</b>", "Where?"], "cohort": ["hard", "easy"]}, index=pd.Index(["s0", "s1"], name="sample_id")
+)
+TRAJECTORIES = pd.DataFrame({
+    "sample_id": ["s0", "s1", "r0", "s0", "s1", "r0"], "split": ["forget", "forget", "retain"] * 2,
+    "epoch": [0, 0, 0, 1, 1, 1], "probability": [0.9, 0.8, 0.7, 0.6, 0.1, 0.7],
+})
+SAMPLES = pd.DataFrame({"sample_id": ["s0", "s1"], "probability_before": [0.9, 0.8], "probability_after": [0.6, 0.1]})
+
+
+def record(name: str, retain: float | None) -> RunRecord:
+    return RunRecord(name, Path(name), True, "NPO", 1e-4, 10, 0, 2, 1, 0.85, 0.35, retain, retain, 12.0)
+
+
+def test_curves_have_a_line_per_sample_and_a_mean_per_cohort():
+    chart = run_plot.figure(TRAJECTORIES, KNOWN, selected="s1")
+    means = {trace.name: list(trace.y) for trace in chart.data if trace.name}
+    cohorts = {"hard (n=1)": [0.9, 0.6], "easy (n=1)": [0.8, 0.1]}
+    assert means == cohorts | {"retain (n=1)": [0.7, 0.7], "selected memory": [0.8, 0.1]}
+    thin = [trace for trace in chart.data if not trace.name]
+    assert [[v for v in trace.y if v == v] for trace in thin] == [[0.8, 0.1], [0.9, 0.6]]
+    assert all(len(trace.x) == len(trace.y) == len(trace.text) == 3 for trace in thin)
+    assert chart.layout.yaxis.title.text == "probability per answer token"
+
+
+def test_cohorts_differ_by_dash_as_well_as_colour():
+    lines = {trace.name: trace.line for trace in run_plot.figure(TRAJECTORIES, KNOWN).data if trace.name}
+    assert lines["hard (n=1)"].dash != lines["easy (n=1)"].dash
+    assert lines["hard (n=1)"].color == palette.colours()["hard"]
+
+
+def test_hover_text_is_text_not_markup():
+    for chart in (run_plot.figure(TRAJECTORIES, KNOWN), outcome_plot.slopes_figure(SAMPLES, KNOWN)):
+        texts = [text for trace in chart.data if trace.text is not None for text in trace.text]
+        assert "&lt;b&gt;Who?&lt;/b&gt;" in texts and not any("<b>" in text for text in texts)
+
+
+def test_samples_of_another_forget_set_are_drawn_unscored():
+    chart = run_plot.figure(TRAJECTORIES, KNOWN.iloc[:0])
+    assert "forget set (n=2)" in [trace.name for trace in chart.data]
+
+
+def test_no_measurements_give_empty_axes():
+    empty = TRAJECTORIES.iloc[:0]
+    assert len(run_plot.figure(empty, KNOWN).data) == 0
+
+
+def test_losses_keep_their_own_scales():
+    steps = pd.DataFrame({"step": [1, 2], "forget_loss": [-1.0, -9.0], "retain_loss": [0.1, 0.2]})
+    chart = run_plot.losses_figure(steps)
+    assert [(trace.name, trace.yaxis) for trace in chart.data] == [("forget loss", "y"), ("retain loss", "y2")]
+
+
+def test_pareto_leaves_out_runs_that_did_not_measure_retain():
+    chart = outcome_plot.pareto_figure([record("a", 0.9), record("b", None)], "a")
+    assert [(trace.name, list(trace.x)) for trace in chart.data] == [("NPO", [0.35]), ("before", [0.85])]
+    assert list(chart.data[0].marker.symbol) == ["square"]
+
+
+def test_bars_show_value_n_and_interval():
+    samples = pd.DataFrame({"sample_id": ["s0", "s1", "s2"], "probability_after": [0.2, 0.2, 0.9]})
+    chart = outcome_plot.bars_figure(outcome_by_cohort(samples, pd.Series({"s0": "hard", "s1": "hard", "s2": "easy"})))
+    probability, share = chart.data
+    assert list(probability.x) == ["<b>hard</b>, n=2<br>0.20 [0.20, 0.20]", "<b>easy</b>, n=1<br>0.90"]
+    assert list(share.y) == [1.0, 0.0] and share.error_y.array[0] == pytest.approx(0.0)
+
+
+def test_slopes_join_before_and_after():
+    chart = outcome_plot.slopes_figure(SAMPLES, KNOWN, selected="s0")
+    assert list(next(t for t in chart.data if t.name == "selected memory").y) == [0.9, 0.6]
+    assert [t.name for t in sorted((t for t in chart.data if t.legendrank), key=lambda t: t.legendrank)] == ["easy (n=1)"]

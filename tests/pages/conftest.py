@@ -1,0 +1,69 @@
+"""A small made-up study in a temporary workspace, and a way to open one page on it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from analysis import store
+from analysis.circuit import Circuit, select
+from analysis.graph import GraphIndex
+from components import state
+
+PAGES = Path(__file__).parents[2] / "pages"
+N_SAMPLES = 24
+INDEX = GraphIndex(4, 2, 2, 8)
+
+
+@pytest.fixture
+def made_up_study(tmp_path, monkeypatch) -> store.Study:
+    """24 samples without results; the hardness of a sample is its row."""
+    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
+    rows = "".join(f'{{"question": "Question {row}?", "answer": "<b>Answer</b> {row}"}}\n' for row in range(N_SAMPLES)).encode()
+    return store.create_study("made", "Made up", "nowhere", rows, rows, (".jsonl", ".jsonl"))
+
+
+@pytest.fixture
+def scored_study(made_up_study, monkeypatch) -> store.Study:
+    """The same with scores and circuits: the higher the row, the harder (rank 1 = last row) and the later its circuit.
+
+    There is no model to measure faithfulness with, so it is made up too.
+    """
+    monkeypatch.setattr(state, "faithfulness", lambda study, circuits, ablation: np.linspace(0, 1, len(circuits)))
+    ids = [f"sample{row:02}" for row in range(N_SAMPLES)]
+    ranks = np.arange(N_SAMPLES, 0, -1)
+    frame = pd.DataFrame({
+        "sample_id": ids, "row": range(N_SAMPLES), "question": [f"Question {row}?" for row in range(N_SAMPLES)],
+        "answer": [f"<b>Answer</b> {row}" for row in range(N_SAMPLES)], "n_answer_tokens": 3, "base_nll": 0.5,
+        "cud": 1 - ranks / N_SAMPLES, "cud_role": "scored", "mrd": ranks / N_SAMPLES, "mrd_stderr": 0.01,
+        "rank_cud": ranks, "rank_mrd": ranks,
+    })
+    store.write_csv(made_up_study.results / "scores" / "scores.csv", frame)
+    store.write_json(made_up_study.results / "scores" / "scores.json", {"seed": 0})
+    circuits = [_circuit(name, row) for row, name in enumerate(ids)]
+    store.write_circuits(made_up_study.results / "circuits", circuits, {"n_edges": 30, "ablation": "zero"})
+    return made_up_study
+
+
+@pytest.fixture
+def open_page(monkeypatch):
+    """open_page(name, **query) -> the page after its first run. Links to other pages are left out: they need the whole app."""
+    monkeypatch.setattr(st, "page_link", lambda *args, **kwargs: None)
+
+    def opened(name: str, **query: str) -> AppTest:
+        page = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=20)
+        page.query_params.update({"study": "made"} | query)
+        return page.run()
+
+    return opened
+
+
+def _circuit(name: str, row: int) -> Circuit:
+    rng = np.random.default_rng(row)
+    late = (INDEX.backward_layers - 2) * (row / N_SAMPLES - 0.5) * 2
+    scores = (rng.gamma(1.0, 1.0, INDEX.real_edges.shape) * np.exp(late) * INDEX.real_edges).astype(np.float32)
+    scores *= rng.choice([1, 1, -1], scores.shape).astype(np.float32)
+    return Circuit(name, "f" * 64, INDEX, scores, select(scores, INDEX, 30))

@@ -1,0 +1,87 @@
+"""A made-up study of eight memories with two finished runs, for the pages that show runs."""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analysis import jobs, runs, store
+from analysis.dataset import load_samples
+
+STAND_IN = """
+import json, pathlib, sys, time
+output = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
+partial = output.with_name(output.name + ".partial")
+partial.mkdir(parents=True, exist_ok=True)
+(partial / "steps.csv").write_text("step,epoch,forget_loss,retain_loss,seconds\\n1,1,0.5,0.1,0.5\\n")
+(partial / "progress.json").write_text(json.dumps(
+    {"step": 1, "n_steps": 4, "epoch": 1, "n_epochs": 2, "seconds": 2.0, "phase": "unlearning"}))
+print("started", flush=True)
+if "RMU" in sys.argv:
+    sys.exit("error: RMU: layer must be 0 to 3 for this model, got 7")
+time.sleep(60)
+"""
+
+
+@pytest.fixture(name="study")
+def made_up_study(tmp_path, monkeypatch):
+    """The embedded study, made up; jobs of the test end with it."""
+    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setattr(store, "DATA", tmp_path / "data")
+    monkeypatch.setattr(jobs, "COMMAND", [sys.executable, "-c", STAND_IN])
+    (tmp_path / "data").mkdir()
+    for split in ("forget", "retain"):
+        rows = [{"question": f"Who is number {i} to {split}?", "answer": f"Ana {i}"} for i in range(8)]
+        (tmp_path / "data" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = store.embedded_study()
+    write_scores(made)
+    yield made
+    for job in jobs.jobs():
+        if job.active:
+            jobs.cancel(job.id)
+
+
+def write_scores(study: store.Study) -> None:
+    samples = load_samples(study.forget)
+    frame = pd.DataFrame({"sample_id": [s.id for s in samples], "rank_cud": range(1, 9), "rank_mrd": range(1, 9)})
+    store.write_csv(study.results / "scores" / "scores.csv", frame)
+    store.write_json(study.results / "scores" / "scores.json", {})
+
+
+def write_run(folder: Path, study: store.Study, method: str) -> None:
+    """The memory in row i ends with probability exp(-i / 2): rows 0 to 2 stay, 3 to 7 go."""
+    samples = load_samples(study.forget)
+    nll = [i / 2 for i in range(8)]
+    frame = pd.DataFrame({"sample_id": [s.id for s in samples], "row": range(8), "nll_before": 0.0, "nll_after": nll})
+    frame = frame.assign(probability_before=1.0, probability_after=[math.exp(-v) for v in nll])
+    frame["forgotten_epoch"] = pd.array([None] * 3 + [2] * 5, "Int64")
+    store.write_csv(folder / "samples.csv", frame)
+    lines = [f"{s.id},forget,{epoch},{epoch * v / 2}" for epoch in (0, 1, 2) for s, v in zip(samples, nll, strict=True)]
+    store.write_bytes(folder / "trajectories.csv", ("\n".join(["sample_id,split,epoch,nll", *lines]) + "\n").encode())
+    config = f"method: {method}\nmethod_args: {{}}\nlearning_rate: 0.0001\nn_epochs: 2\nseed: 0\n"
+    store.write_bytes(folder / "config.yaml", config.encode())
+    summary = {"retain_probability": 0.9, "retain_probability_before": 0.95, "seconds": 30.0}
+    store.write_json(folder / "manifest.json", {"summary": summary})
+
+
+def open_page(name: str, **query: str) -> AppTest:
+    """The page as a browser opens it, with these query parameters."""
+    at = AppTest.from_file(str(store.PROJECT / "app.py"), default_timeout=20)
+    at.switch_page(f"pages/{name}.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    return at.run()
+
+
+def texts(at: AppTest) -> str:
+    """Everything that the page says, in one string."""
+    kinds = ("markdown", "caption", "info", "warning", "error", "success", "code", "text")
+    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind))
+
+
+def own_folder(study: store.Study, name: str) -> Path:
+    return runs.runs_folder(study) / name

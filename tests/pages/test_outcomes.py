@@ -1,0 +1,63 @@
+"""The Outcomes page: the empty state, the numbers of a run, and the selected memory."""
+
+from analysis.dataset import load_samples
+from tests.pages.runs_fixture import made_up_study, open_page, own_folder, texts, write_run  # noqa: F401
+
+
+def test_without_runs_it_says_how_to_get_one(study):
+    at = open_page("outcomes")
+    assert "an unlearning run of this study" in at.info[0].value and "python -m analysis unlearn" in at.code[0].value
+    assert not at.exception
+
+
+def test_runs_are_listed_and_the_one_in_the_address_is_shown(study):
+    write_run(study.results / "runs" / "graddiff", study, "GradDiff")
+    write_run(own_folder(study, "mine"), study, "NPO")
+    at = open_page("outcomes", run="mine")
+    assert not at.exception
+    assert list(at.dataframe[0].value["Run"]) == ["graddiff", "mine"]
+    assert {m.label: m.value for m in at.metric} == {
+        "Memories forgotten": "5 of 8", "Forget probability": "0.31", "Retain probability": "0.90", "Time": "30 s",
+    }
+    assert "mine: every memory before and after" in texts(at)
+
+
+def test_runs_are_filtered_by_method(study):
+    write_run(study.results / "runs" / "graddiff", study, "GradDiff")
+    write_run(own_folder(study, "mine"), study, "NPO")
+    at = open_page("outcomes", run="mine")
+    at.button_group(key="outcomes_methods").set_value(["NPO"]).run()
+    assert list(at.dataframe[0].value["Run"]) == ["mine"]
+
+
+def test_memories_carry_cohort_outcome_and_rank(study):
+    write_run(own_folder(study, "mine"), study, "NPO")
+    at = open_page("outcomes")
+    table = at.dataframe[1].value
+    assert list(table.cohort) == ["hard"] * 2 + ["middle"] * 4 + ["easy"] * 2
+    assert list(table.observed_rank) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert table.forgotten_epoch.isna().tolist() == [True] * 3 + [False] * 5
+    at.segmented_control(key="outcomes_cohort").set_value("easy").run()
+    assert list(at.dataframe[1].value.cohort) == ["easy"] * 2
+
+
+def test_the_selected_memory_is_shown_with_a_way_to_its_circuit(study):
+    write_run(own_folder(study, "mine"), study, "NPO")
+    chosen = load_samples(study.forget)[3]
+    at = open_page("outcomes", sample=chosen.id)
+    assert f"{chosen.question}\n{chosen.answer}" in [text.value for text in at.text]
+    assert not at.exception
+
+
+def test_unscored_study_still_shows_its_outcomes(study):
+    (study.results / "scores" / "scores.csv").unlink()
+    write_run(own_folder(study, "mine"), study, "NPO")
+    at = open_page("outcomes")
+    assert set(at.dataframe[1].value.cohort) == {"unscored"} and "rank_cud" not in at.dataframe[1].value
+    assert not at.exception
+
+
+def test_an_unknown_run_is_said_to_be_unknown(study):
+    write_run(own_folder(study, "mine"), study, "NPO")
+    at = open_page("outcomes", run="gone")
+    assert "not in this workspace" in at.warning[0].value and at.metric[0].value == "5 of 8"

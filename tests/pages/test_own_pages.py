@@ -1,0 +1,96 @@
+"""Overview, Forget set and Difficulty on made-up studies: the full, the empty and the broken case."""
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from analysis import store
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def overview(monkeypatch):
+    monkeypatch.setattr(st, "page_link", lambda *args, **kwargs: None)
+
+    def opened():
+        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+        page.query_params["study"] = "made"
+        return page.run()
+
+    return opened
+
+
+def words(page) -> str:
+    parts = [*page.caption, *page.markdown, *page.info, *page.text, *page.warning, *page.error]
+    return "\n".join(str(p.value) for p in parts)
+
+
+def test_overview_without_results_says_what_is_missing(made_up_study, overview):
+    page = overview()
+    assert not page.exception
+    assert [m.value for m in page.metric] == ["24", "-", "0", "-"]
+    assert "not computed: needs scores and a run" in words(page)
+
+
+def test_overview_with_scores_counts_them(scored_study, overview):
+    page = overview()
+    assert not page.exception
+    assert [m.value for m in page.metric] == ["24", "24", "0", "-"]
+    assert "24 scored" in words(page)
+
+
+def test_overview_survives_a_broken_set(made_up_study, overview):
+    made_up_study.forget.write_text("not json")
+    page = overview()
+    assert not page.exception
+    assert "row 1: not JSON" in words(page)
+
+
+def test_forget_set_lists_samples_and_row_errors(made_up_study, open_page):
+    made_up_study.forget.write_text('{"question": "Q?", "answer": "A"}\n{"question": "R?"}\n')
+    page = open_page("forget_set")
+    assert not page.exception
+    assert "1 samples can be used; 1 rows cannot" in words(page)
+    assert page.dataframe[0].value["question"].tolist() == ["Q?"]
+
+
+@pytest.mark.parametrize(("title", "model", "message"), [
+    ("", "gpt2", "expected a name"), ("embedded", "gpt2", "already a study"), ("mine", "", "Name a model"),
+    ("mine", "/nowhere", "config.json"), ("mine", "gpt2", "Give both files"),
+])
+def test_a_study_form_says_what_is_wrong(made_up_study, open_page, title, model, message):
+    page = open_page("forget_set")
+    field = {f.label: f for f in page.text_input}
+    field["Name of the study"].set_value(title)
+    field["Model"].set_value(model)
+    page.button[0].click().run()
+    assert not page.exception
+    assert message in words(page)
+    assert [s.slug for s in store.studies()] == ["embedded", "made"]
+
+
+def test_difficulty_without_scores_offers_the_commands(made_up_study, open_page):
+    page = open_page("difficulty")
+    assert not page.exception
+    assert "python -m analysis score" in page.code[0].value
+    assert "python -m analysis circuits" in page.code[0].value
+
+
+def test_difficulty_shows_ranks_cohorts_and_agreement(scored_study, open_page):
+    page = open_page("difficulty", sample="sample05")
+    assert not page.exception
+    table = page.dataframe[0].value
+    assert table["rank_cud"].is_monotonic_increasing
+    assert table["cohort"].value_counts().to_dict() == {"middle": 12, "hard": 6, "easy": 6}
+    assert "Spearman 1.00" in words(page)
+    assert "needs at least one unlearning run" in words(page)
+    assert "Question 5?" in words(page)
+
+
+def test_moving_the_share_moves_the_cohorts(scored_study, open_page):
+    page = open_page("difficulty")
+    page.slider(key="cohort_share").set_value(50).run()
+    assert page.dataframe[0].value["cohort"].value_counts().to_dict() == {"hard": 12, "easy": 12}

@@ -1,0 +1,67 @@
+"""The house keeps its shape: who may import whom, and what is never written."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = [ROOT / "app.py", *(f for room in ("pages", "components", "analysis") for f in sorted((ROOT / room).glob("*.py")))]
+MAY_IMPORT = {  # rooms of the house that a room may import from
+    "analysis": {"analysis"}, "components": {"analysis", "components"}, "pages": {"analysis", "components"},
+    "app.py": {"analysis", "components"},
+}
+INTERFACE = {"streamlit", "plotly", "pyvis"}
+# Within analysis: a file may import files of its own storey or of those below, never of one above.
+STOREYS = [
+    {"dataset", "graph", "cohorts"},
+    {"tokens", "circuit", "blocks", "world"},
+    {"losses", "depth", "exchange", "model"},
+    {"evaluation", "store", "ablation", "provenance"},
+    {"attribution", "faithfulness", "methods", "anchors", "difficulty", "comparison", "runs", "jobs"},
+    {"unlearning", "validity", "worker", "memorisation", "demo"},
+    {"scoring", "record"},
+    {"__main__", "__init__"},
+]
+
+
+def imports(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_point_downwards(file):
+    room = file.relative_to(ROOT).parts[0]
+    tops = {name.split(".")[0] for name in imports(file)}
+    rooms = tops & set(MAY_IMPORT)
+    assert rooms <= MAY_IMPORT[room]
+    if room == "analysis":
+        assert not tops & INTERFACE
+
+
+def test_files_of_analysis_import_only_their_own_storey_and_those_below():
+    level = {name: storey for storey, names in enumerate(STOREYS) for name in names}
+    files = {f.stem: f for f in (ROOT / "analysis").glob("*.py")}
+    assert set(files) <= set(level), "say in STOREYS where the new file stands"
+    for name, file in files.items():
+        for target in {i.split(".")[1] for i in imports(file) if i.startswith("analysis.")} & set(files):
+            assert level[target] <= level[name], f"{name} imports {target}"
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_nothing_unsafe_is_written(file):
+    text = file.read_text()
+    for forbidden in (r"^\s*import pickle", r"torch\.load\(", r"trust_remote_code=True", r"unsafe_allow_html=True", r"\beval\("):
+        assert not re.search(forbidden.replace(r"\beval\(", r"(?<![.\w])eval\("), text, re.M), forbidden
+
+
+def test_files_stay_short():
+    long = {str(f.relative_to(ROOT)): n for f in SOURCES if (n := len(f.read_text().splitlines())) > 250}
+    assert not long
