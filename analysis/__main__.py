@@ -35,7 +35,7 @@ def circuits(
     ig_steps: int = 5, n_edges: int = 200, limit: int | None = None, seed: int = 0, device: Device = None,
 ) -> None:
     """Edge scores and a circuit per sample: circuits.safetensors, circuits.json and EAP-IG JSON."""
-    with bad_input_exits(), store.output_folder(output) as folder:
+    with bad_input_exits(), store.output_folder(output, "circuits.json") as folder:
         from analysis.attribution import AttributionConfig
         from analysis.dataset import load_samples
         from analysis.scoring import circuits_of
@@ -56,7 +56,7 @@ def score(
     n_pairs: int = 30, seed: int = 0, device: Device = None,
 ) -> None:
     """CUD and MRD of every forget sample: scores.csv and scores.json."""
-    with bad_input_exits(), store.output_folder(output) as folder:
+    with bad_input_exits(), store.output_folder(output, "scores.json") as folder:
         from analysis import provenance
         from analysis.attribution import AttributionConfig
         from analysis.dataset import load_samples

@@ -52,7 +52,8 @@ def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
 
     logging.disable_progress_bar()
     name = str(name)
-    if Path(name).exists() and not (Path(name) / "config.json").is_file():
+    is_path = Path(name).exists() or name.startswith((".", "/", "~")) or name.count("/") > 1  # a hub id is OWNER/NAME or NAME
+    if is_path and not (Path(name) / "config.json").is_file():
         raise ModelError(f"{name}: expected a Hugging Face model folder with config.json, found none")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)

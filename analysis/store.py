@@ -78,7 +78,7 @@ def study(slug: str) -> Study:
 def create_study(slug: str, title: str, model: str, forget: bytes, retain: bytes, suffixes: tuple[str, str]) -> Study:
     """Keep a user's sets in the workspace, beside the name of the model they belong to."""
     folder = workspace() / "studies" / check_slug(slug)
-    with output_folder(folder) as temporary:
+    with output_folder(folder, "study.json") as temporary:
         (temporary / f"forget{suffixes[0]}").write_bytes(forget)
         (temporary / f"retain{suffixes[1]}").write_bytes(retain)
         record = {"title": title, "model": model, "forget": f"forget{suffixes[0]}", "retain": f"retain{suffixes[1]}"}
@@ -94,9 +94,14 @@ def _read_study(file: Path) -> Study:
 
 
 @contextmanager
-def output_folder(path: Path) -> Iterator[Path]:
-    """A folder that appears at `path` whole or not at all: it is filled beside it, then moved there, replacing what was there."""
+def output_folder(path: Path, marker: str) -> Iterator[Path]:
+    """A folder that appears at `path` whole or not at all: it is filled beside it, then moved there.
+
+    It replaces an earlier result, known by the file `marker`. Raises ValueError if anything else is in the way.
+    """
     path = Path(path)
+    if path.exists() and not (path / marker).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise ValueError(f"{path} exists and holds no {marker} of an earlier result; choose another output folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     temporary.chmod(0o755)

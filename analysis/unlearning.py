@@ -117,10 +117,10 @@ def preset(name: str, method: str) -> UnlearningConfig:
         "default": {name: UnlearningConfig(kind()) for name, kind in
                     (("GradDiff", GradDiff), ("NPO", NPO), ("SimNPO", SimNPO), ("RMU", RMU))},
         "embedded": {
-            "GradDiff": UnlearningConfig(GradDiff(gamma=0.2), 1e-4, 10),
-            "NPO": UnlearningConfig(NPO(gamma=0.2), 1e-4, 10),
-            "SimNPO": UnlearningConfig(SimNPO(), 1e-4, 10),
-            "RMU": UnlearningConfig(RMU(layer=3, steering_coeff=10.0), 1e-4, 10),
+            "GradDiff": UnlearningConfig(GradDiff(gamma=0.12), 3e-4, 11, 8),
+            "NPO": UnlearningConfig(NPO(gamma=0.1), 1.5e-4, 10, 8),
+            "SimNPO": UnlearningConfig(SimNPO(beta=2.0, gamma=0.5), 3e-4, 10, 8),
+            "RMU": UnlearningConfig(RMU(layer=5, steering_coeff=20.0, alpha=2.0), 3e-4, 10, 8),
         },
     }
     if name not in presets:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from analysis import dataset, runs, store, validity
+from analysis import dataset, runs, store
 from components import layout, state
 
 
@@ -28,12 +28,9 @@ def collect(study: store.Study) -> Overview:
     except dataset.DataError as error:
         st.error(str(error))
         n_forget = n_retain = 0
-    found, circuits, observed = state.scores(study), state.circuits(study), state.observed(study)
-    held_out = None
-    if found and observed is not None:
-        held_out = validity.predictive_validity(found[0], observed, found[1].get("anchor_pool", []))
-    scores = found[0] if found else None
-    return Overview(n_forget, n_retain, scores, len(circuits[0]) if circuits else None, runs.list_runs(study), held_out)
+    found, circuits = state.scores(study), state.circuits(study)
+    scores, n_circuits = found[0] if found else None, len(circuits[0]) if circuits else None
+    return Overview(n_forget, n_retain, scores, n_circuits, runs.list_runs(study), state.held_out(study))
 
 
 def headline(overview: Overview) -> None:
@@ -47,10 +44,10 @@ def headline(overview: Overview) -> None:
         ("Unlearning runs", str(len(overview.records)),
          f"lowest forget probability {best.forget_probability:.2f} ({best.method})" if best else "start one on Unlearn"),
         ("CUD against outcome", "-" if cud is None else f"{cud['spearman']:.2f}",
-         "not computed: needs scores and a run" if cud is None else f"Spearman, held out, {cud['low']:.2f} to {cud['high']:.2f}"),
+         "not computed: needs scores and a run" if cud is None else f"Spearman, held out; {cud['given_length']:.2f} at fixed length"),
     ]
     for column, (label, value, note) in zip(st.columns(4), values, strict=True):
-        with column.container(border=True):
+        with column.container(border=True, height="stretch", gap=None):
             st.metric(label, value)
             st.caption(note)
 
@@ -85,11 +82,15 @@ def takeaways(overview: Overview) -> None:
         st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {'; '.join(spread)}.")
     if overview.validity is not None:
         for row in overview.validity.dropna(subset="spearman").itertuples():
-            st.markdown(f"- {row.predictor}: Spearman {row.spearman:.2f} ({row.low:.2f} to {row.high:.2f}, n={row.n}) with observed "
-                        f"difficulty, so it {_verdict(row)}.")
+            line = (f"- **{row.predictor}** {_verdict(row.low, row.high)}: Spearman {row.spearman:.2f} ({row.low:.2f} to "
+                    f"{row.high:.2f}, n={row.n}) with observed difficulty")
+            if row.given_length == row.given_length:  # NaN for length itself
+                line += (f"; with the answer's length held fixed it {_verdict(row.given_low, row.given_high)}: "
+                         f"{row.given_length:.2f} ({row.given_low:.2f} to {row.given_high:.2f})")
+            st.markdown(line + ".")
 
 
-def _verdict(row) -> str:
-    if row.low > 0:
+def _verdict(low: float, high: float) -> str:
+    if low > 0:
         return "foretells which memories resist"
-    return "points the wrong way" if row.high < 0 else "cannot be told from chance here"
+    return "points the wrong way" if high < 0 else "cannot be told from chance"

@@ -42,7 +42,7 @@ def details(run: runs.Run, table: pd.DataFrame) -> None:
         st.markdown(
             "Probability is exp(-NLL), with the NLL averaged over the answer's tokens. A memory is forgotten when its "
             f"probability is below {runs.FORGOTTEN_BELOW}. Cohorts are quarters by CUD rank, known before any unlearning. "
-            "Intervals are 95 % percentile bootstraps over samples (2000 resamples, seed 0): they do not cover other seeds."
+            "Intervals are 95% percentile bootstraps over samples (2000 resamples, seed 0): they do not cover other seeds."
         )
         left, right = st.columns(2)
         left.caption("config.yaml")

@@ -6,8 +6,8 @@ import streamlit as st
 from components import state
 
 COLUMNS = {
-    "question": st.column_config.TextColumn("Question", width="large"),
-    "answer": st.column_config.TextColumn("Answer", width="medium"),
+    "question": st.column_config.TextColumn("Question", width=300),
+    "answer": st.column_config.TextColumn("Answer", width=170),
     "cohort": st.column_config.TextColumn("Cohort", width="small"),
     "rank_cud": st.column_config.NumberColumn("CUD rank", format="%d", help="1 = hardest"),
     "rank_mrd": st.column_config.NumberColumn("MRD rank", format="%d", help="1 = hardest"),
@@ -16,13 +16,14 @@ COLUMNS = {
     "mrd_stderr": st.column_config.NumberColumn("± MRD", format="%.2g", help="Standard error over perturbation pairs"),
     "observed_rank": st.column_config.NumberColumn("Observed", format="%.1f", help="Mean rank after unlearning runs; 1 = hardest"),
     "n_answer_tokens": st.column_config.NumberColumn("Tokens", format="%d", help="Answer tokens"),
+    "gap": st.column_config.NumberColumn("Gap", format="%+d", help="CUD rank minus MRD rank"),
     "base_nll": st.column_config.NumberColumn("Base NLL", format="%.4f", help="Nats per answer token before unlearning"),
     "cud_role": st.column_config.TextColumn("Role", help="Anchors define CUD's two references; only the others test it"),
 }
 
 
-def show(table: pd.DataFrame, *, key: str) -> None:
-    """`table` in the order to show, with the columns of scores.csv, `cohort` and perhaps `observed_rank`."""
+def show(table: pd.DataFrame, *, key: str, narrow: bool = False) -> None:
+    """`table` in the order to show, with columns of scores.csv, `cohort`, perhaps `observed_rank`; `narrow` in half a page."""
     shown = [column for column in COLUMNS if column in table]
 
     def choose() -> None:
@@ -30,6 +31,7 @@ def show(table: pd.DataFrame, *, key: str) -> None:
         if row is not None:
             state.select_sample(table["sample_id"].iloc[row])
 
+    columns = COLUMNS | ({"question": st.column_config.TextColumn("Question", width=150)} if narrow else {})
     st.dataframe(
-        table[shown], column_config=COLUMNS, hide_index=True, height=330, key=key, on_select=choose, selection_mode="single-row"
+        table[shown], column_config=columns, hide_index=True, height=330, key=key, on_select=choose, selection_mode="single-row"
     )

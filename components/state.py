@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import comparison, dataset, runs, store
+from analysis import comparison, dataset, runs, store, validity
 from analysis.circuit import Circuit
 
 CARRIED = ("study", "sample")
@@ -136,6 +136,17 @@ def cohort_tables(chosen: list[Circuit], cohort: pd.Series, boundary: int) -> tu
     profile = comparison.cohort_means(comparison.layer_shares(chosen), cohort)
     mix = comparison.cohort_means(comparison.kind_shares(chosen), cohort)
     return profile, mix, comparison.compare(comparison.readouts_frame(chosen, boundary), cohort)
+
+
+def held_out(of: store.Study) -> pd.DataFrame | None:
+    """Does each score predict the outcome (`validity.predictive_validity`); None without scores or without runs."""
+    found, outcome = scores(of), observed(of)
+    return None if found is None or outcome is None else _held_out(found[0], outcome, found[1].get("anchor_pool", []))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _held_out(table: pd.DataFrame, outcome: pd.Series, anchor_pool: list[str]) -> pd.DataFrame:
+    return validity.predictive_validity(table, outcome, anchor_pool)
 
 
 def observed(of: store.Study) -> pd.Series | None:

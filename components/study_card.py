@@ -46,8 +46,8 @@ def samples(found: list[Sample], errors: list[RowError], *, key: str) -> None:
 
     columns = {
         "row": st.column_config.NumberColumn("Row", width="small"),
-        "question": st.column_config.TextColumn("Question", width="large"),
-        "answer": st.column_config.TextColumn("Answer", width="large"),
+        "question": st.column_config.TextColumn("Question", width=330),
+        "answer": st.column_config.TextColumn("Answer", width=280),
         "exposure": st.column_config.NumberColumn("Seen per epoch", help="How often the fact was presented in training"),
         "n_phrasings": st.column_config.NumberColumn("Phrasings", help="Wordings of the question seen in training"),
         "value_shared_with": st.column_config.NumberColumn("Shared with", help="Retained people with the same value"),

@@ -1,5 +1,6 @@
 """Make a study of one's own: a model folder or hub id, a forget file and a retain file."""
 
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -49,8 +50,6 @@ def _check(slug: str, model: str, forget, retain) -> None:
 
 def _normalised(file, question_key: str, answer_key: str) -> bytes:
     """The usable rows as JSONL with `question` and `answer`. Raises ValueError naming the first bad row of the file."""
-    import json
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"upload{Path(file.name).suffix.lower()}"
         path.write_bytes(file.getvalue())

@@ -13,7 +13,8 @@ if found is None:
 
 scores, details = found
 observed = state.observed(study)
-share = st.slider("Share of samples in the hard and in the easy cohort", 5, 50, 25, 5, format="%d %%", key="cohort_share") / 100
+narrow, _ = st.columns(2)
+share = narrow.slider("Share of samples in the hard and in the easy cohort", 5, 50, 25, 5, format="%d%%", key="cohort_share") / 100
 table = scores.assign(cohort=cohorts.cohorts(scores["rank_cud"], share)).sort_values("rank_cud", kind="stable")
 if observed is not None:
     table["observed_rank"] = table["sample_id"].map(observed)
@@ -29,13 +30,13 @@ with right:
 
 st.subheader("Do CUD and MRD agree?")
 value, low, high = validity.spearman(-table["rank_cud"].to_numpy(), -table["rank_mrd"].to_numpy())
-st.caption(f"Spearman {value:.2f} (95 % interval {low:.2f} to {high:.2f}, n={len(table)}). High CUD and low MRD both mean hard.")
+st.caption(f"Spearman {value:.2f} (95% interval {low:.2f} to {high:.2f}, n={len(table)}). High CUD and low MRD both mean hard.")
 scatter, apart = st.columns([3, 2])
 with scatter:
     score_form.selectable(difficulty_plot.scatter_figure(table, selected), key="difficulty_scatter")
 with apart:
     st.caption("Where they disagree most")
-    score_table.show(validity.disagreement(table).head(30), key="disagreement_table")
+    score_table.show(validity.disagreement(table).head(30), key="disagreement_table", narrow=True)
 for place, column, title in zip(st.columns(2), ("cud", "mrd"), ("CUD (high = hard)", "MRD (low = hard)"), strict=True):
     place.plotly_chart(difficulty_plot.histogram_figure(table, column, title), theme=None, key=f"histogram_{column}")
 
@@ -46,10 +47,10 @@ else:
     names = [record.name for record in runs.list_runs(study)]
     st.caption(
         f"Observed difficulty is a sample's mean rank by answer NLL after {len(names)} runs ({', '.join(names)}). Only samples that "
-        "took no part in choosing CUD's anchors count. An interval that holds 0 predicts nothing."
+        "took no part in choosing CUD's anchors count. An interval that holds 0 predicts nothing. Held fixed is the answer's length: "
+        "MRD is a sum over tokens, and long answers keep more words that the retain set needs too."
     )
-    held_out = validity.predictive_validity(scores, observed, details.get("anchor_pool", []))
-    st.plotly_chart(difficulty_plot.validity_figure(held_out), theme=None, key="validity")
+    st.plotly_chart(difficulty_plot.validity_figure(state.held_out(study)), theme=None, key="validity")
 
 st.download_button("Download scores (CSV)", scores.to_csv(index=False), f"{study.slug}-scores.csv", "text/csv")
 with st.expander("How this is computed"):

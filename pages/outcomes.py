@@ -36,7 +36,7 @@ pareto.plotly_chart(outcome_plot.pareto_figure(shown, chosen), theme=None, key="
 slopes.markdown(f"**{chosen}: every memory before and after**")
 sample = state.parameter("sample")
 slopes.plotly_chart(outcome_plot.slopes_figure(run.samples, known, sample), theme=None, key="outcomes_slopes")
-st.markdown(f"**{chosen}: cohorts by CUD rank, with 95 % bootstrap intervals**")
+st.markdown(f"**{chosen}: cohorts by CUD rank, with 95% bootstrap intervals**")
 by_cohort = runs.outcome_by_cohort(run.samples, known.cohort)
 st.plotly_chart(outcome_plot.bars_figure(by_cohort), theme=None, key="outcomes_bars")
 

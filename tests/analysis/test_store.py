@@ -11,18 +11,25 @@ from analysis.graph import GraphIndex
 
 def test_an_output_folder_appears_whole_or_not_at_all(tmp_path):
     target = tmp_path / "out"
-    with pytest.raises(RuntimeError), store.output_folder(target) as folder:
+    with pytest.raises(RuntimeError), store.output_folder(target, "a") as folder:
         (folder / "a").write_text("half")
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     for text in ("first", "second"):
-        with store.output_folder(target) as folder:
+        with store.output_folder(target, "a") as folder:
             (folder / "a").write_text(text)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert (target / "a").read_text() == "second"
-    with pytest.raises(RuntimeError), store.output_folder(target) as folder:
+    with pytest.raises(RuntimeError), store.output_folder(target, "a") as folder:
         raise RuntimeError
     assert (target / "a").read_text() == "second"
+
+
+def test_a_folder_that_is_no_earlier_result_is_never_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("five years")
+    with pytest.raises(ValueError, match="holds no scores.json"), store.output_folder(tmp_path, "scores.json"):
+        pass
+    assert (tmp_path / "thesis.txt").exists()
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from analysis.validity import agreement, disagreement, predictive_validity, spearman
+from analysis.validity import agreement, disagreement, partial_spearman, predictive_validity, spearman
 
 
 def made_scores(n=40):
@@ -25,6 +25,23 @@ def test_spearman_agrees_with_scipy_and_its_interval_holds_it():
     assert value == pytest.approx(spearmanr(x, y).statistic)
     assert low < value < high
     assert np.isnan(spearman(np.ones(10), np.arange(10.0))).all()
+
+
+def test_a_shared_cause_vanishes_when_it_is_held_fixed():
+    """x and y only follow z; the control w follows y beyond z. The oracle regresses ranks on z's ranks."""
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=400)
+    x, y = z + 0.5 * rng.normal(size=400), z + 0.5 * rng.normal(size=400)
+    w = y + 0.5 * rng.normal(size=400)
+    value, low, high = partial_spearman(x, y, z, n_resamples=200)
+    assert spearman(x, y)[0] > 0.6
+    assert low < 0 < high
+    assert abs(value) < 0.1
+    assert partial_spearman(w, y, z, n_resamples=200)[1] > 0.3
+    ranks = [np.argsort(np.argsort(v)).astype(float) for v in (w, y, z)]
+    residuals = [v - np.polyval(np.polyfit(ranks[2], v, 1), ranks[2]) for v in ranks[:2]]
+    assert partial_spearman(w, y, z, n_resamples=10)[0] == pytest.approx(np.corrcoef(*residuals)[0, 1])
+    assert np.isnan(partial_spearman(z, y, z, n_resamples=10)[0])
 
 
 def test_the_interval_of_unrelated_numbers_holds_zero():
