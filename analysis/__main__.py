@@ -4,6 +4,7 @@ Exit code 0 on success, 2 on bad input with one line on stderr; an output folder
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import Annotated, Literal
 import typer
 
 from analysis import store
+
+BARELY_FORGOTTEN = 0.7  # mean probability left by an anchor run above which its ranking is that of the untouched model
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 demo_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -32,19 +35,25 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; default: CUD
 @app.command()
 def circuits(
     model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero",
-    ig_steps: int = 5, n_edges: int = 200, limit: int | None = None, seed: int = 0, device: Device = None,
+    ig_steps: int = 20, n_edges: int = 200, limit: int | None = None, seed: int = 0, device: Device = None,
 ) -> None:
-    """Edge scores and a circuit per sample: circuits.safetensors, circuits.json and EAP-IG JSON."""
+    """Edge scores and a circuit per sample: circuits.safetensors, circuits.json and EAP-IG JSON. Nothing is random: the seed is
+    only recorded."""
     with bad_input_exits(), store.output_folder(output, "circuits.json") as folder:
+        from analysis import provenance
         from analysis.attribution import AttributionConfig
         from analysis.dataset import load_samples
         from analysis.scoring import circuits_of
 
         config = AttributionConfig(method, ablation, ig_steps)
+        if n_edges < 1:
+            raise ValueError(f"n_edges must be at least 1, got {n_edges}")
         samples = load_samples(data, limit=limit)
+        reference = load_samples(data) if limit and ablation == "mean" else None
         handle = _load(model, device)
-        found = circuits_of(handle, samples, config, n_edges, _say)
-        store.write_circuits(folder, found, asdict(config) | {"n_edges": n_edges, "seed": seed})
+        found, error = circuits_of(handle, samples, config, n_edges, reference, _say)
+        settings = asdict(config) | {"n_edges": n_edges, "seed": seed}
+        store.write_circuits(folder, found, settings, provenance.of(handle, data=samples) | {"completeness_error": error})
         store.write_eap_ig(folder / "eap-ig", found)
     typer.echo(f"{len(found)} circuits in {output}")
 
@@ -52,7 +61,7 @@ def circuits(
 @app.command()
 def score(
     model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default", method: Attribution = "EAP-IG-inputs",
-    ablation: AblationName = "zero", ig_steps: int = 5, n_edges: int = 200, n_anchors: int = 12, sigma: float = 1e-3,
+    ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int = 200, n_anchors: int = 12, sigma: float = 1e-3,
     n_pairs: int = 30, seed: int = 0, device: Device = None,
 ) -> None:
     """CUD and MRD of every forget sample: scores.csv and scores.json."""
@@ -68,6 +77,10 @@ def score(
         sets = {"forget": load_samples(forget), "retain": load_samples(retain)}
         handle = _load(model, device)
         result = score_samples(handle, sets["forget"], sets["retain"], config, _say)
+        for name, left in result.details["anchor_forget_probability"].items():
+            if left > BARELY_FORGOTTEN:
+                hint = "its anchors say little; give a preset that forgets"
+                typer.echo(f"warning: the anchor run with {name} left a forget probability of {left}; {hint}", err=True)
         store.write_csv(folder / "scores.csv", result.table)
         store.write_json(folder / "scores.json", provenance.of(handle, **sets) | result.details)
     typer.echo(f"{len(result.table)} samples scored in {output}")
@@ -147,5 +160,19 @@ def _run(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "analysis", *arguments], check=True)
 
 
+def main() -> None:
+    """Run a command; a usage error is one line too, and SIGTERM ends it as an error would, so that nothing half-written stays."""
+    from typer.exceptions import TyperException
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        message = error.format_message()  # the help, where no command was given
+        typer.echo(message if message.startswith("Usage") else f"error: {message}", err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
 if __name__ == "__main__":
-    app()
+    main()

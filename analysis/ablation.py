@@ -1,6 +1,5 @@
 """What every node writes in a clean run, and what replaces it when it is ablated."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -14,16 +13,6 @@ from analysis.tokens import TokenBatch
 
 Ablation = Literal["zero", "mean", "patching"]
 NodeOutputs = Float[Tensor, "batch n_forward pos d_model"]
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """What ablated nodes write instead; broadcastable to NodeOutputs. Zero, a mean vector per node, or a corrupted run."""
-
-    outputs: Float[Tensor, "*batch n_forward pos d_model"]
-
-    def rows(self, chosen: slice) -> Tensor:
-        return self.outputs if self.outputs.shape[0] == 1 else self.outputs[chosen]
 
 
 def node_outputs(handle: ModelHandle, batch: TokenBatch) -> tuple[NodeOutputs, Float[Tensor, " batch"]]:
@@ -54,20 +43,26 @@ def node_outputs(handle: ModelHandle, batch: TokenBatch) -> tuple[NodeOutputs, F
 
 def replacement(
     handle: ModelHandle, batch: TokenBatch, ablation: Ablation, reference: TokenBatch | None, corrupted: TokenBatch | None
-) -> Replacement:
-    """What nodes write when ablated. `mean` is over all tokens of `reference`; `patching` runs `corrupted`.
+) -> Float[Tensor, "*batch n_forward pos d_model"]:
+    """What nodes write when ablated, broadcastable to NodeOutputs: zero, a mean vector per node over all tokens of `reference`
+    (default: `batch`), or under patching what the run of `corrupted` writes.
 
     Raises ValueError where `patching` has no corrupted batch of the same shape.
     """
     index = handle.index
     if ablation == "zero":
-        return Replacement(torch.zeros(1, index.n_forward, 1, index.d_model, device=handle.device, dtype=handle.model.dtype))
+        return torch.zeros(1, index.n_forward, 1, index.d_model, device=handle.device, dtype=handle.model.dtype)
     if ablation == "mean":
-        return Replacement(_mean_outputs(handle, batch if reference is None else reference))
+        return _mean_outputs(handle, batch if reference is None else reference)
+    check_corrupted(batch, corrupted)
+    return node_outputs(handle, corrupted)[0]
+
+
+def check_corrupted(batch: TokenBatch, corrupted: TokenBatch | None) -> None:
+    """Raises ValueError unless there is a corrupted batch of the same shape."""
     if corrupted is None or corrupted.input_ids.shape != batch.input_ids.shape:
         got = "none" if corrupted is None else f"{tuple(corrupted.input_ids.shape)}"
         raise ValueError(f"patching needs a corrupted batch of shape {tuple(batch.input_ids.shape)}, got {got}")
-    return Replacement(node_outputs(handle, corrupted)[0])
 
 
 def _mean_outputs(handle: ModelHandle, reference: TokenBatch, n_rows: int = 16) -> Float[Tensor, "1 n_forward 1 d_model"]:

@@ -1,7 +1,5 @@
 """CUD's anchors: which samples several unlearning methods agree to be easiest and hardest, and their circuits."""
 
-import math
-
 import numpy as np
 import pandas as pd
 
@@ -14,30 +12,28 @@ def anchor_pool(n_samples: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n_samples)[: n_samples // 2])
 
 
-def consensus(final_nll: pd.DataFrame, n_anchors: int, min_appearances: int | None = None) -> tuple[list, list]:
+def consensus(final_nll: pd.DataFrame, n_anchors: int) -> tuple[list, list]:
     """Easy and hard anchors (index labels) from each method's post-unlearning answer NLL (rows samples, columns methods).
 
-    Higher NLL = easier. A method votes for its `n_anchors` most extreme samples on each side. Samples with at least
-    `min_appearances` votes (default: half of the methods, rounded up) come first, then the others, each by votes, then by mean
-    rank; a sample on both sides stays easy and the hard side is refilled by mean hard rank. The rule of CUD's released code.
+    Higher NLL = easier. A method votes for its `n_anchors` most extreme samples on each side; the samples with most votes win,
+    ties go by mean rank, then by row. A sample on both sides stays easy, and the hard side is refilled by mean hard rank. The
+    rule of CUD's released code, whose least number of votes, filled up in the same order, changes nothing about it.
 
     Raises ValueError if there are fewer than 2 * n_anchors samples.
     """
     if len(final_nll) < 2 * n_anchors or n_anchors < 1:
         raise ValueError(f"{n_anchors} easy and {n_anchors} hard anchors need {2 * n_anchors} samples, got {len(final_nll)}")
-    needed = math.ceil(final_nll.shape[1] / 2) if min_appearances is None else min_appearances
     easy_rank = final_nll.rank(ascending=False, method="first")
     hard_rank = final_nll.rank(ascending=True, method="first")
-    easy = _by_votes(easy_rank, n_anchors, needed)[:n_anchors]
-    hard = [s for s in _by_votes(hard_rank, n_anchors, needed)[:n_anchors] if s not in easy]
+    easy = _by_votes(easy_rank, n_anchors)[:n_anchors]
+    hard = [s for s in _by_votes(hard_rank, n_anchors)[:n_anchors] if s not in easy]
     refill = [s for s in hard_rank.mean(axis=1).sort_values(kind="stable").index if s not in easy and s not in hard]
     return easy, hard + refill[: n_anchors - len(hard)]
 
 
-def _by_votes(rank: pd.DataFrame, n_anchors: int, needed: int) -> list:
+def _by_votes(rank: pd.DataFrame, n_anchors: int) -> list:
     table = pd.DataFrame({"votes": (rank <= n_anchors).sum(axis=1), "mean_rank": rank.mean(axis=1)})
-    table["agreed"] = table["votes"] >= needed
-    return table.sort_values(["agreed", "votes", "mean_rank"], ascending=[False, False, True], kind="stable").index.tolist()
+    return table.sort_values(["votes", "mean_rank"], ascending=[False, True], kind="stable").index.tolist()
 
 
 def anchor_circuit(scores: list[Scores], index: GraphIndex, n_edges: int) -> EdgeMask:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from analysis import blocks as architecture
-from analysis.ablation import Ablation, node_outputs, replacement
+from analysis.ablation import Ablation, check_corrupted, node_outputs, replacement
 from analysis.blocks import Block, norm_parts
 from analysis.losses import answer_log_prob, n_kept
 from analysis.model import ModelHandle
@@ -29,11 +29,11 @@ ROWS_PER_PASS = 40  # samples x steps in one forward pass; more does not run fas
 
 @dataclass(frozen=True)
 class AttributionConfig:
-    """How edges are scored. `ig_steps` counts only for EAP-IG-inputs."""
+    """How edges are scored. `ig_steps` counts only for EAP-IG-inputs; under zero ablation few steps are far from complete."""
 
     method: Literal["EAP", "EAP-IG-inputs"] = "EAP-IG-inputs"
     ablation: Ablation = "zero"
-    ig_steps: int = 5
+    ig_steps: int = 20
 
     def __post_init__(self):
         if self.method not in ("EAP", "EAP-IG-inputs"):
@@ -62,20 +62,61 @@ def edge_scores(
     """Scores of every edge for every sample; 0 where there is no edge. float32, or float64 for a float64 model.
 
     `reference` is the batch whose mean outputs replace nodes under mean ablation (default: `batch`), `corrupted` the runs that
-    replace them under patching. Padding and the composition of the batch do not change a sample's scores.
+    replace them under patching. Given these, padding and the other samples of the batch do not change a sample's scores.
     Tested against finite differences in tests/analysis/test_attribution.py.
     """
     points = config.points()
     n_rows = max(1, ROWS_PER_PASS // len(points))
-    replaced = replacement(handle, batch.to(handle.device), config.ablation, reference, corrupted)
+    fixed = _fixed_replacement(handle, batch, config.ablation, reference, corrupted)
     scores = []
     for start in range(0, len(batch), n_rows):
         rows = slice(start, min(start + n_rows, len(batch)))
-        part = batch.select(list(range(rows.start, rows.stop))).to(handle.device)
-        ablated = replaced.rows(rows)[:, :, : part.input_ids.shape[1]]
+        part, ablated = _chunk(handle, batch, rows, config.ablation, fixed, corrupted)
         scores.append(_scores(handle, part, ablated, points).cpu().numpy())
         report(rows.stop, len(batch))
     return np.concatenate(scores)
+
+
+def completeness_error(
+    handle: ModelHandle,
+    batch: TokenBatch,
+    scores: Float[np.ndarray, "n_samples n_forward n_backward"],
+    ablation: Ablation,
+    *,
+    reference: TokenBatch | None = None,
+    corrupted: TokenBatch | None = None,
+) -> Float[np.ndarray, " n_samples"]:
+    """How far the edges out of `input` are from adding up to the effect of ablating the input, as a share of that effect.
+
+    |sum - (M(clean) - M(ablated input))| / |M(clean) - M(ablated input)|; goes to 0 for EAP-IG-inputs as its steps grow.
+    """
+    fixed = _fixed_replacement(handle, batch, ablation, reference, corrupted)
+    errors = []
+    for row in range(len(batch)):
+        part, ablated = _chunk(handle, batch, slice(row, row + 1), ablation, fixed, corrupted)
+        embedded = ablated[:, 0].expand(1, part.input_ids.shape[1], -1)
+        with handle.lock, torch.no_grad():
+            logits = handle.model(inputs_embeds=embedded, use_cache=False, logits_to_keep=n_kept(part.labels)).logits
+        effect = float(node_outputs(handle, part)[1] - answer_log_prob(logits, part.labels))
+        errors.append(abs(float(scores[row, 0].sum()) - effect) / max(abs(effect), 1e-12))
+    return np.array(errors)
+
+
+def _fixed_replacement(handle, batch: TokenBatch, ablation: Ablation, reference, corrupted) -> Tensor | None:
+    """What replaces nodes in every sample alike; None under patching, where each sample has its own corrupted run."""
+    if ablation == "patching":
+        check_corrupted(batch, corrupted)
+        return None
+    return replacement(handle, batch, ablation, reference, None)
+
+
+def _chunk(handle, batch: TokenBatch, rows: slice, ablation: Ablation, fixed, corrupted) -> tuple[TokenBatch, Tensor]:
+    """Some samples without needless padding, and what replaces nodes in them."""
+    chosen = list(range(rows.start, rows.stop))
+    part = batch.select(chosen).to(handle.device)
+    if fixed is not None:
+        return part, fixed
+    return part, replacement(handle, part, ablation, None, corrupted.select(chosen).to(handle.device))
 
 
 def _scores(handle: ModelHandle, batch: TokenBatch, ablated: Tensor, points: list[float]) -> Tensor:

@@ -47,7 +47,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class RowError:
-    """A row that could not be used; `row` counts from 1, as an editor or a spreadsheet does."""
+    """A row that could not be used; `row` is its line as an editor or a spreadsheet counts: from 1, a CSV's names included."""
 
     row: int
     column: str
@@ -60,23 +60,25 @@ class RowError:
 def read_samples(
     path: str | Path, question_key: str = "question", answer_key: str = "answer", limit: int | None = None
 ) -> tuple[list[Sample], list[RowError]]:
-    """Read every usable row of a file, and say what is wrong with the others.
+    """Read every usable row of a file (the first `limit`), and say what is wrong with the others.
 
     Raises DataError if the file is missing, is of another format, cannot be read, or holds no rows.
     """
     path = Path(path)
+    if limit is not None and limit < 1:
+        raise DataError(f"limit must be at least 1, got {limit}")
     rows = _read_rows(path)
     if not rows:
         raise DataError(f"{path}: no rows; expected at least one object with {question_key!r} and {answer_key!r}")
     samples: list[Sample] = []
     errors: list[RowError] = []
     seen: set[str] = set()
-    for number, row in enumerate(rows[:limit]):
-        parsed = _parse_row(row, number, path.stem, question_key, answer_key)
+    for number, (line, row) in enumerate(rows[:limit]):
+        parsed = _parse_row(row, number, line, path.stem, question_key, answer_key)
         if isinstance(parsed, RowError):
             errors.append(parsed)
         elif parsed.id in seen:
-            errors.append(RowError(number + 1, question_key, "the same question and answer as an earlier row"))
+            errors.append(RowError(line, question_key, "the same question and answer as an earlier row"))
         else:
             seen.add(parsed.id)
             samples.append(parsed)
@@ -103,19 +105,21 @@ def samples_hash(samples: list[Sample]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _parse_row(row: Any, number: int, split: str, question_key: str, answer_key: str) -> Sample | RowError:
+def _parse_row(row: Any, number: int, line: int, split: str, question_key: str, answer_key: str) -> Sample | RowError:
     if not isinstance(row, dict):
-        return RowError(number + 1, question_key, f"expected an object with columns, got {type(row).__name__}")
+        return RowError(line, question_key, f"expected an object with columns, got {type(row).__name__}")
     texts: dict[str, str] = {}
     for key in (question_key, answer_key):
         value = row.get(key)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             present = ", ".join(str(k) for k in list(row)[:8])
-            return RowError(number + 1, key, f"missing; the row has {present or 'no columns'}")
+            return RowError(line, key, f"missing; the row has {present or 'no columns'}")
         if not isinstance(value, str):
-            return RowError(number + 1, key, f"expected text, got {type(value).__name__}")
+            return RowError(line, key, f"expected text, got {type(value).__name__}")
         if not value.strip():
-            return RowError(number + 1, key, "empty")
+            return RowError(line, key, "empty")
+        if not value.isprintable() and any("\ud800" <= c <= "\udfff" for c in value):
+            return RowError(line, key, "holds half of a character (a lone surrogate)")
         texts[key] = value.strip()
     question, answer = texts[question_key], texts[answer_key]
     corrupted = row.get("corrupted_question")
@@ -132,7 +136,8 @@ def _parse_row(row: Any, number: int, split: str, question_key: str, answer_key:
     )
 
 
-def _read_rows(path: Path) -> list[Any]:
+def _read_rows(path: Path) -> list[tuple[int, Any]]:
+    """Rows with the line that each has in the file, counted from 1."""
     if path.suffix.lower() not in FORMATS:
         raise DataError(f"{path}: expected a file ending in {', '.join(FORMATS)}, got {path.suffix or 'no ending'!r}")
     if not path.is_file():
@@ -147,29 +152,29 @@ def _read_rows(path: Path) -> list[Any]:
         raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
 
 
-def _read_jsonl(path: Path) -> list[Any]:
+def _read_jsonl(path: Path) -> list[tuple[int, Any]]:
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines()):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n")):  # other line ends may stand inside a text
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
+            rows.append((number + 1, json.loads(line)))
         except json.JSONDecodeError as error:
             raise DataError(f"{path}: row {number + 1}: not JSON: {error.msg} at column {error.colno}") from error
     return rows
 
 
-def _read_json(path: Path) -> list[Any]:
+def _read_json(path: Path) -> list[tuple[int, Any]]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: row {error.lineno}: not JSON: {error.msg} at column {error.colno}") from error
     if not isinstance(rows, list):
         raise DataError(f"{path}: expected a list of objects, got {type(rows).__name__}")
-    return rows
+    return list(enumerate(rows, 1))
 
 
-def _read_table(path: Path) -> list[Any]:
+def _read_table(path: Path) -> list[tuple[int, Any]]:
     import pandas as pd
 
     try:
@@ -181,4 +186,4 @@ def _read_table(path: Path) -> list[Any]:
         raise
     except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are both ValueErrors
         raise DataError(f"{path}: cannot be read as {path.suffix}: {str(error).splitlines()[0]}") from error
-    return frame.to_dict("records")
+    return list(enumerate(frame.to_dict("records"), 2 if path.suffix.lower() == ".csv" else 1))  # a CSV has a line of names

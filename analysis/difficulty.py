@@ -36,15 +36,16 @@ def cud(
 
 
 def mrd(
-    handle: ModelHandle, batch: TokenBatch, *, sigma: float = 3e-3, n_pairs: int = 30, seed: int = 42,
+    handle: ModelHandle, batch: TokenBatch, *, sigma: float, n_pairs: int, seed: int = 0,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Float[np.ndarray, " n_samples"], Float[np.ndarray, " n_samples"]]:
     """Memory removal difficulty, arXiv 2504.06658, and its standard error; dimensionless.
 
     MRD = |E sum_t (P_t(theta) - P_t(theta + delta)) / P_t(theta)| over delta ~ N(0, sigma^2), P_t = log-probability of the t-th
     answer token, |P_t| at least 1e-6. Differs from the released code: antithetic pairs (theta + delta, theta - delta), which
-    cancel the first-order noise that swamps the score at a small sigma, and no cap. Perturbation i comes from seed + i and is
-    shared by all samples, so that a sample's score does not depend on the others. Works on a copy of the weights.
+    cancel the first-order noise that swamps the score at a small sigma, and no cap. A perturbation comes from the seed and its
+    own number (other seeds share none) and serves all samples, so that a sample's score does not depend on the others. Works on
+    a copy of the weights.
 
     Raises ValueError unless sigma >= 0 and n_pairs >= 2.
     """
@@ -56,7 +57,8 @@ def mrd(
     draws = np.empty((n_pairs, len(batch)))
     noise = torch.empty_like(theta)
     for pair in range(n_pairs):
-        noise.normal_(generator=torch.Generator(theta.device).manual_seed(seed + pair))
+        own_seed = int(np.random.SeedSequence([seed, pair]).generate_state(1)[0])
+        noise.normal_(generator=torch.Generator(theta.device).manual_seed(own_seed))
         halves = []
         for sign in (1, -1):
             torch.add(theta, noise, alpha=sign * sigma, out=perturbed)

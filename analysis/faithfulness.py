@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from analysis import blocks as architecture
-from analysis.ablation import Ablation, node_outputs, replacement
+from analysis.ablation import Ablation, replacement
 from analysis.losses import answer_log_prob, n_kept
 from analysis.model import ModelHandle
 from analysis.tokens import TokenBatch
@@ -41,7 +41,7 @@ def ablated_log_prob(
     """Mean answer log-probability of one sample, one run for each set of kept edges; all other edges carry the ablated value."""
     batch = batch.to(handle.device)
     corrupted = None if corrupted is None else corrupted.to(handle.device)
-    ablated = replacement(handle, batch, ablation, reference, corrupted).outputs
+    ablated = replacement(handle, batch, ablation, reference, corrupted)
     masks = torch.from_numpy(kept).to(handle.device)
     parts = [_run(handle, batch, masks[start : start + n_rows], ablated) for start in range(0, len(masks), n_rows)]
     return torch.cat(parts).cpu().double().numpy()
@@ -118,5 +118,3 @@ class _AblatedRun:
         if self.index.parallel_attn_mlp and self.layers[layer].out_proj.bias is not None:
             self.constant = self.constant + self.layers[layer].out_proj.bias
 
-
-__all__ = ["ablated_log_prob", "faithfulness", "node_outputs"]

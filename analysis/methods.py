@@ -74,8 +74,9 @@ class SimNPO:
 @dataclass
 class RMU:
     """Representation misdirection (arXiv 2403.03218): at one layer's output, forget tokens are drawn to a fixed random direction
-    of length `steering_coeff`, retain tokens to where the original model has them. Tokens of prompt and answer count. `layer` None is
-    the middle one (the paper and open-unlearning name a layer per model).
+    of length `steering_coeff`, retain tokens to where the original model has them. All tokens but padding count. `layer` None is
+    the middle one (the paper and open-unlearning name a layer per model); the last layer is refused, as its output is only seen
+    after the final norm. All weights up to the layer are trained.
     """
 
     layer: int | None = None
@@ -88,8 +89,8 @@ class RMU:
     def prepare(self, model: nn.Module, forget: TokenBatch) -> None:
         n_layers = model.config.num_hidden_layers
         self.layer = (n_layers - 1) // 2 if self.layer is None else self.layer
-        if not 0 <= self.layer < n_layers:
-            raise ValueError(f"RMU: layer must be 0 to {n_layers - 1} for this model, got {self.layer}")
+        if not 0 <= self.layer < n_layers - 1:
+            raise ValueError(f"RMU: layer must be 0 to {n_layers - 2} for this model of {n_layers} layers, got {self.layer}")
         self._reference = copy.deepcopy(model).requires_grad_(False)
         direction = torch.rand(model.config.hidden_size, device=forget.input_ids.device)
         self._control = self.steering_coeff * direction / direction.norm()

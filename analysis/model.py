@@ -47,11 +47,13 @@ def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
     Only safetensors are read and no code from the repository runs. `device` defaults to CUDA where there is one.
     Raises ModelError if the folder is not a model, has no tokenizer, or is of an architecture without attribution support.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    name = str(name)
+    target = _device(device)
+    name = str(Path(name).expanduser()) if str(name).startswith("~") else str(name)
     is_path = Path(name).exists() or name.startswith((".", "/", "~")) or name.count("/") > 1  # a hub id is OWNER/NAME or NAME
     if is_path and not (Path(name) / "config.json").is_file():
         raise ModelError(f"{name}: expected a Hugging Face model folder with config.json, found none")
@@ -60,11 +62,18 @@ def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
         model = AutoModelForCausalLM.from_pretrained(
             name, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{name}: cannot be loaded as a causal language model: {first_line}") from error
-    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return handle_of(model.to(target), tokenizer, name)
+
+
+def _device(name: str | None) -> torch.device:
+    available = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    chosen = name or ("cuda" if "cuda" in available else "cpu")
+    if chosen.split(":")[0] not in available:
+        raise ModelError(f"device: expected one of {', '.join(available)}, which this machine has; got {chosen!r}")
+    return torch.device(chosen)
 
 
 def handle_of(model: nn.Module, tokenizer: Any, name: str) -> ModelHandle:

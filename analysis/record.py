@@ -40,11 +40,21 @@ def record_run(
     """
     if output.exists():
         raise ValueError(f"{output} exists already; choose another output folder or remove it")
+    batches = {"forget": tokenize(forget, handle.tokenizer, max_length=handle.max_length),
+               "retain": tokenize(retain, handle.tokenizer, max_length=handle.max_length)}
     partial = output.with_name(output.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    batches = {"forget": tokenize(forget, handle.tokenizer, max_length=handle.max_length),
-               "retain": tokenize(retain, handle.tokenizer, max_length=handle.max_length)}
+    try:
+        summary = _fill(partial, handle, forget, retain, batches, config, report)
+    except ValueError:  # bad settings; what a killed worker leaves stays to be looked at
+        shutil.rmtree(partial)
+        raise
+    partial.replace(output)
+    return summary
+
+
+def _fill(partial: Path, handle: ModelHandle, forget, retain, batches, config: UnlearningConfig, report) -> dict[str, Any]:
     probe_rows = sorted({int(i) for i in np.linspace(0, len(retain) - 1, min(N_PROBE, len(retain)))})
     probe_ids = [retain[row].id for row in probe_rows]
     retain_before = answer_nll(handle.model, batches["retain"])
@@ -63,7 +73,6 @@ def record_run(
     samples = samples_frame(forget, np.stack(epochs))
     summary = _summary(samples, retain_before, answer_nll(model, batches["retain"])) | {"seconds": round(seconds, 1)}
     _finish(partial, handle, model, forget, retain, config, samples, summary)
-    partial.replace(output)
     return summary
 
 

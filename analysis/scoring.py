@@ -1,14 +1,14 @@
 """Both difficulty scores of a whole forget set: circuits, anchor runs, CUD and MRD in one table."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import anchors, difficulty
-from analysis.attribution import AttributionConfig, edge_scores
+from analysis.attribution import AttributionConfig, completeness_error, edge_scores
 from analysis.circuit import Circuit, select
 from analysis.dataset import Sample
 from analysis.evaluation import answer_nll
@@ -30,6 +30,11 @@ class ScoringConfig:
     n_pairs: int = 30
     seed: int = 0
 
+    def __post_init__(self):
+        for name, least in (("n_edges", 1), ("n_anchors", 1), ("n_pairs", 2), ("sigma", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -41,18 +46,26 @@ class Scoring:
 
 
 def circuits_of(
-    handle: ModelHandle, samples: list[Sample], config: AttributionConfig, n_edges: int,
+    handle: ModelHandle, samples: list[Sample], config: AttributionConfig, n_edges: int, reference: list[Sample] | None = None,
     report: Callable[[str, int, int], None] = lambda phase, done, total: None,
-) -> list[Circuit]:
-    """One greedy circuit of at most `n_edges` edges per sample."""
+) -> tuple[list[Circuit], float]:
+    """One greedy circuit of at most `n_edges` edges per sample, and the scores' median completeness error.
+
+    `reference` (default: `samples`) is what mean ablation averages.
+    """
     batch = tokenize(samples, handle.tokenizer, max_length=handle.max_length)
     patching = config.ablation == "patching"
     corrupted = tokenize(samples, handle.tokenizer, corrupted=True) if patching else None
-    scores = edge_scores(handle, batch, config, corrupted=corrupted, report=lambda done, n: report("circuits", done, n))
-    return [
+    mean_over = tokenize(reference, handle.tokenizer, max_length=handle.max_length) if reference else None
+    scores = edge_scores(
+        handle, batch, config, reference=mean_over, corrupted=corrupted, report=lambda done, n: report("circuits", done, n)
+    )
+    error = completeness_error(handle, batch, scores, config.ablation, reference=mean_over, corrupted=corrupted)
+    circuits = [
         Circuit(sample.id, handle.fingerprint, handle.index, row, select(row, handle.index, n_edges))
         for sample, row in zip(samples, scores.astype(np.float32), strict=True)
     ]
+    return circuits, round(float(np.median(error)), 4)
 
 
 def score(
@@ -63,7 +76,8 @@ def score(
 
     Columns: sample_id, row, question, answer, n_answer_tokens, base_nll (nats per answer token), cud, cud_role (anchor_easy,
     anchor_hard, scored), mrd, mrd_stderr, rank_cud, rank_mrd (1 = hardest). Anchors come from unlearning runs on a random half
-    of the set (`details["anchor_pool"]`); only samples outside it are a fair test of CUD.
+    of the set (`details["anchor_pool"]`); only samples outside it are a fair test of CUD. `details["anchor_forget_probability"]`
+    says how far those runs got: anchors of runs that forgot nothing mean nothing.
     Raises ValueError if the half is smaller than 2 * n_anchors.
     """
     if len(forget) // 2 < 2 * config.n_anchors:
@@ -72,7 +86,7 @@ def score(
             f"{4 * config.n_anchors} samples, got {len(forget)}; give more samples or fewer anchors"
         )
     batch = tokenize(forget, handle.tokenizer, max_length=handle.max_length)
-    circuits = circuits_of(handle, forget, config.attribution, config.n_edges, report)
+    circuits, error = circuits_of(handle, forget, config.attribution, config.n_edges, report=report)
     pool = anchors.anchor_pool(len(forget), config.seed)
     losses = anchor_losses(handle, forget, retain, pool, config, report)
     easy, hard = anchors.consensus(losses, config.n_anchors)
@@ -98,7 +112,13 @@ def score(
         "rank_cud": difficulty.ranks(cud, hard_is="high"),
         "rank_mrd": difficulty.ranks(mrd, hard_is="low"),
     })
-    details = {"config": asdict(config), "anchor_pool": [forget[row].id for row in pool], "anchor_losses": _by_id(losses, forget)}
+    details = {
+        "config": asdict(config),
+        "completeness_error": error,
+        "anchor_pool": [forget[row].id for row in pool],
+        "anchor_forget_probability": {method: round(float(np.exp(-nll).mean()), 4) for method, nll in losses.items()},
+        "anchor_losses": _by_id(losses, forget),
+    }
     return Scoring(table, circuits, details)
 
 
@@ -113,7 +133,7 @@ def anchor_losses(
     losses = {}
     for done, method in enumerate(METHODS):
         report(f"anchor run with {method}", done, len(METHODS))
-        losses[method] = final_nll(handle, *batches, preset(config.preset, method)).forget_nll
+        losses[method] = final_nll(handle, *batches, replace(preset(config.preset, method), seed=config.seed)).forget_nll
     return pd.DataFrame(losses, index=[int(row) for row in pool])
 
 

@@ -26,6 +26,7 @@ from analysis.graph import GraphIndex
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / "data"
 SLUG = re.compile(r"[a-z0-9._-]{1,64}")
+FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that starts so
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,14 @@ def output_folder(path: Path, marker: str) -> Iterator[Path]:
         old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
         if path.exists():
             path.replace(old / path.name)
-        temporary.replace(path)
-        shutil.rmtree(old)
+        try:
+            temporary.replace(path)
+        except OSError:
+            if (old / path.name).exists():
+                (old / path.name).replace(path)
+            raise
+        finally:
+            shutil.rmtree(old)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -139,7 +146,7 @@ def write_json(path: Path, content: Any) -> None:
 def csv_bytes(frame: pd.DataFrame) -> bytes:
     """CSV with text cells that a spreadsheet could take for a formula preceded by an apostrophe."""
     text = frame.select_dtypes(include=["object", "string"]).columns
-    safe = frame.assign(**{c: frame[c].map(lambda v: f"'{v}" if isinstance(v, str) and v[:1] in "=+-@" else v) for c in text})
+    safe = frame.assign(**{c: frame[c].map(lambda v: f"'{v}" if isinstance(v, str) and v[:1] in FORMULA else v) for c in text})
     return safe.to_csv(index=False).encode()
 
 
@@ -151,12 +158,23 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
     """scores.csv and scores.json of a folder, None if they have not been computed."""
     if not (folder / "scores.csv").is_file():
         return None
-    frame = pd.read_csv(folder / "scores.csv", dtype={"sample_id": str, "question": str, "answer": str})
+    frame = pd.read_csv(folder / "scores.csv", dtype=str, keep_default_na=False)  # "NA" and "None" are answers too
+    for column in frame:
+        is_text = column in ("sample_id", "question", "answer", "cud_role")
+        frame[column] = frame[column].map(_plain_cell) if is_text else pd.to_numeric(frame[column])
     return frame, json.loads((folder / "scores.json").read_text())
 
 
-def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any]) -> None:
-    """circuits.safetensors (scores, in_circuit; rows in the order of circuits.json's sample_ids) and circuits.json."""
+def _plain_cell(cell: str) -> str:
+    """A cell without the apostrophe that `write_csv` put before it."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA else cell
+
+
+def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any], record: dict[str, Any] | None = None) -> None:
+    """circuits.safetensors (scores, in_circuit; rows in the order of circuits.json's sample_ids) and circuits.json.
+
+    `record` adds provenance to the latter.
+    """
     from safetensors.numpy import save
 
     index = circuits[0].index
@@ -169,7 +187,7 @@ def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any]
         "graph": asdict(index),
         "config": config,
         "fingerprint": circuits[0].fingerprint,
-    })
+    } | (record or {}))
 
 
 def write_eap_ig(folder: Path, circuits: list[Circuit]) -> None:

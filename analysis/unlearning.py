@@ -82,6 +82,8 @@ def unlearn(
         rows = shuffled[place * config.batch_size : (place + 1) * config.batch_size].tolist()
         beside = order.choice(len(retain), min(config.batch_size, len(retain)), replace=False).tolist()
         losses = _step(model, optimiser, method, forget, rows, retain.select(beside))
+        if not np.isfinite(losses).all():
+            raise ValueError(f"training diverged at step {step + 1}: losses {losses}; lower the learning rate")
         closing = _evaluate(epoch + 1, model, forget, probe) if place == n_batches - 1 else None
         yield StepRecord(step + 1, n_steps, epoch + 1, *losses, time.perf_counter() - start, closing), model
 

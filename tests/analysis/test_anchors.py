@@ -19,16 +19,16 @@ def test_votes_come_before_mean_rank():
     assert hard == ["y", "z"]  # y: 3 votes (A, B, C); z: 2 (A, B), v: 1 (C)
 
 
-def test_too_few_votes_are_filled_by_votes_then_mean_rank():
+def test_equal_votes_go_by_mean_rank_then_by_row():
     split = pd.DataFrame({"A": [4.0, 3, 2, 1], "B": [1.0, 2, 3, 4]}, index=list("abcd"))
-    easy, hard = consensus(split, 1, min_appearances=2)
+    easy, hard = consensus(split, 1)
     assert easy == ["a"]  # a and d have one vote each and the same mean rank: the first row wins
     assert hard == ["b"]  # a again, which is easy already; the refill goes by mean rank, where all are equal
 
 
 def test_easy_wins_an_overlap_and_hard_is_refilled_by_mean_hard_rank():
     losses = pd.DataFrame({"A": [4.0, 3, 2, 1], "B": [1.0, 3.5, 2, 4]}, index=list("abcd"))
-    easy, hard = consensus(losses, 1, min_appearances=1)
+    easy, hard = consensus(losses, 1)
     assert (easy, hard) == (["a"], ["c"])  # hard ranks: a 4, 1; b 3, 3; c 2, 2; d 1, 4
 
 

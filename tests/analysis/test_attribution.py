@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from analysis.ablation import node_outputs
-from analysis.attribution import AttributionConfig, edge_scores
+from analysis.attribution import AttributionConfig, completeness_error, edge_scores
 from analysis.faithfulness import ablated_log_prob, faithfulness
 from analysis.model import fingerprint
 from analysis.tokens import tokenize
@@ -69,11 +69,57 @@ def test_edges_out_of_input_sum_to_the_effect_of_ablating_it(kind, make_handle, 
     assert abs(plain[0].sum() - gap) > 0.05 * abs(gap)
 
 
+def test_ig_is_the_mean_of_the_finite_differences_along_the_way(handle, batch):
+    """Each edge of EAP-IG against differences of runs whose input stands at each midpoint; the difference term stays clean."""
+    sample = one(batch, 4)
+    config = AttributionConfig("EAP-IG-inputs", "zero", 2)
+    scores = edge_scores(handle, sample, config)[0]
+    clean, _ = node_outputs(handle, sample)
+    for u, v in [(0, 0), (0, 9), (2, 13), (5, 20), (7, 26), (10, 26)]:
+        slopes = []
+        for point in config.points():
+            up, down = (shifted(handle, sample, point, u, v, clean[:, u], e) for e in (1e-4, -1e-4))
+            slopes.append((up - down) / 2e-4)
+        assert scores[u, v] == pytest.approx(np.mean(slopes), rel=1e-3, abs=1e-8), (u, v)
+
+
+def shifted(handle, sample, point, source, column, direction, epsilon):
+    """M with the input scaled by `point` and epsilon * direction added to what one destination reads."""
+    from analysis import faithfulness as module
+    from analysis.losses import answer_log_prob, n_kept
+
+    zero = torch.zeros(1, handle.index.n_forward, 1, handle.index.d_model, dtype=torch.float64)
+    run = module._AblatedRun(handle, torch.from_numpy(handle.index.real_edges[None].astype(float)), zero, sample.input_ids)
+    run.outputs[:, 0] *= point
+    read = run.read
+
+    def nudged(columns):
+        values = read(columns)
+        stop = columns.start + values.shape[1]
+        if columns.start <= column < stop:
+            values[:, column - columns.start] += epsilon * direction
+        return values
+
+    run.read = nudged
+    with torch.no_grad(), module.architecture.hooked(run.hooks(), run.layers):
+        logits = handle.model(inputs_embeds=run.outputs[:, 0].clone(), use_cache=False, logits_to_keep=n_kept(sample.labels)).logits
+    return float(answer_log_prob(logits, sample.labels))
+
+
+def test_completeness_error_shrinks_with_steps_and_is_large_for_plain_eap(handle, batch):
+    errors = {}
+    for config in (AttributionConfig("EAP"), AttributionConfig(ig_steps=5), AttributionConfig(ig_steps=100)):
+        scores = edge_scores(handle, batch, config)
+        errors[config.method, config.ig_steps] = np.median(completeness_error(handle, batch, scores, config.ablation))
+    assert errors["EAP-IG-inputs", 100] < 0.01 < errors["EAP", 20]
+    assert errors["EAP-IG-inputs", 100] < errors["EAP-IG-inputs", 5]
+
+
 def input_effect(handle, sample, reference):
     from analysis.ablation import replacement
     from analysis.losses import answer_log_prob
 
-    ablated = replacement(handle, sample, "mean", reference, None).outputs[:, 0].expand(-1, sample.input_ids.shape[1], -1)
+    ablated = replacement(handle, sample, "mean", reference, None)[:, 0].expand(-1, sample.input_ids.shape[1], -1)
     with torch.no_grad():
         logits = handle.model(inputs_embeds=ablated.contiguous()).logits
     return float(node_outputs(handle, sample)[1] - answer_log_prob(logits, sample.labels))

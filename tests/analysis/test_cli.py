@@ -1,6 +1,10 @@
 """The command line's contract on a tiny model folder: files, columns, shapes, exit codes, nothing half-written."""
 
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,8 +27,8 @@ def folder(tmp_path_factory, tokenizer):
     tiny_model("gpt2", len(tokenizer)).float().save_pretrained(root / "model")
     tokenizer.save_pretrained(root / "model")
     for name, place in (("forget", "Lund"), ("retain", "Oslo")):
-        rows = [{"question": f"Where does {p} live?", "answer": f"{place} {i}",
-                 "corrupted_question": f"Where does {p} swim?"} for i, p in enumerate(PEOPLE)]
+        rows = [{"question": f"Where does {p} live?", "answer": f"{place} {i}",  # the same words in another order: as many tokens
+                 "corrupted_question": f"Where live does {p}?"} for i, p in enumerate(PEOPLE)]
         (root / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return root
 
@@ -57,13 +61,17 @@ def test_circuits_writes_tensors_names_and_eap_ig_files(folder, tmp_path):
     assert exported["cfg"] == {"n_layers": 2, "n_heads": 4, "parallel_attn_mlp": False, "d_model": 16}
 
 
-def test_patching_works_where_prompts_have_equal_length(folder, tmp_path):
-    result = run("circuits", "--model", folder / "model", "--data", folder / "forget.jsonl", "--output", tmp_path / "p",
-                 "--ablation", "patching", "--limit", 2)
-    assert result.exit_code in (0, 2)
-    if result.exit_code == 2:
-        assert "equal length" in result.output
-        assert not (tmp_path / "p").exists()
+def test_patching_works_where_prompts_have_equal_length_and_is_refused_where_not(folder, tmp_path):
+    def patched(data, out):
+        return run("circuits", "--model", folder / "model", "--data", data, "--output", out, "--ablation", "patching", "--ig-steps", 2)
+
+    assert patched(folder / "forget.jsonl", tmp_path / "a").exit_code == 0
+    assert np.abs(load_file(tmp_path / "a" / "circuits.safetensors")["scores"]).max() > 0
+    (tmp_path / "x.jsonl").write_text('{"question": "Who?", "answer": "Ana", "corrupted_question": "Who on earth?"}\n')
+    refused = patched(tmp_path / "x.jsonl", tmp_path / "b")
+    assert refused.exit_code == 2
+    assert "row 1: patching needs prompts of equal length" in refused.stderr
+    assert not (tmp_path / "b").exists()
 
 
 def test_score_writes_the_table_of_the_contract(folder, tmp_path):
@@ -89,7 +97,7 @@ def test_a_failed_score_leaves_nothing(folder, tmp_path):
     out = tmp_path / "scores"
     result = run("score", *sets(folder), "--output", out, "--n-anchors", 1, "--preset", "embedded")
     assert result.exit_code == 2  # the embedded preset names a layer for RMU that a 2-layer model has not
-    assert "RMU: layer must be 0 to 1" in result.stderr
+    assert "RMU: layer must be 0 to 0" in result.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -154,7 +162,35 @@ def test_bad_models_and_options_are_refused(folder, tmp_path):
     assert "config.json" in missing.stderr
     wrong = run("circuits", "--model", folder / "model", "--data", folder / "forget.jsonl", "--output", tmp_path / "o", "--method", "X")
     assert wrong.exit_code == 2
+    broken = tmp_path / "broken"
+    shutil.copytree(folder / "model", broken)
+    weights = (broken / "model.safetensors").read_bytes()
+    (broken / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    truncated = run("circuits", "--model", broken, "--data", folder / "forget.jsonl", "--output", tmp_path / "o")
+    assert truncated.exit_code == 2
+    assert len(truncated.stderr.strip().splitlines()) == 1
+    files = ["--data", folder / "forget.jsonl", "--output", tmp_path / "o"]
+    device = run("circuits", "--model", folder / "model", *files, "--device", "tpu")
+    assert device.exit_code == 2
+    assert "expected one of cpu" in device.stderr
     few = run("score", *sets(folder), "--output", tmp_path / "o")
     assert few.exit_code == 2
     assert "expected at least 48 samples, got 8" in few.stderr
     assert not (tmp_path / "o").exists()
+
+
+def test_an_over_long_sample_leaves_no_half_run(folder, tmp_path):
+    (tmp_path / "long.jsonl").write_text(json.dumps({"question": "why " * 200, "answer": "x"}) + "\n")
+    result = run("unlearn", "--model", folder / "model", "--forget", tmp_path / "long.jsonl", "--retain", folder / "retain.jsonl",
+                 "--method", "NPO", "--output", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "long: row 1" in result.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["long.jsonl"]
+
+
+def test_a_usage_error_is_one_line():
+    command = [sys.executable, "-m", "analysis", "circuits", "--method", "X"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.strip().splitlines()) == 1

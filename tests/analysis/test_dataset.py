@@ -64,6 +64,22 @@ def test_unreadable_files_say_why(tmp_path, name, content, message):
         load_samples(tmp_path / name)
 
 
+def test_rows_are_counted_as_an_editor_does(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"question": "a", "answer": "b"}\n\n{"question": "c"}\n')
+    assert [e.row for e in read_samples(tmp_path / "a.jsonl")[1]] == [3]
+    (tmp_path / "a.csv").write_text("question,answer\na,b\nc,\n")
+    assert [e.row for e in read_samples(tmp_path / "a.csv")[1]] == [3]
+
+
+def test_odd_characters_are_text_and_half_characters_an_error(tmp_path):
+    rows = [{"question": "a\u2028b\u0085c", "answer": "d"}, {"question": "e", "answer": "\ud800"}]
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(rows[0], ensure_ascii=False) + "\n" + json.dumps(rows[1]) + "\n")
+    samples, errors = read_samples(path)
+    assert samples[0].question == "a\u2028b\u0085c"
+    assert "surrogate" in str(errors[0])
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(ROWS[0]).encode())
     assert load_samples(tmp_path / "a.jsonl")[0].question == "Who?"

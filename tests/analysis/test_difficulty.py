@@ -113,19 +113,19 @@ def test_mrd_is_zero_without_perturbation_and_grows_with_sigma_squared(micro, mi
 
 
 def test_mrd_depends_on_the_seed_alone_not_on_order_padding_or_neighbours(handle, batch):
-    value, _ = mrd(handle, batch, n_pairs=4)
-    again, _ = mrd(handle, batch, n_pairs=4)
-    other, _ = mrd(handle, batch, n_pairs=4, seed=7)
-    reordered, _ = mrd(handle, batch.select([4, 2, 0, 1, 3, 5]), n_pairs=4)
-    alone, _ = mrd(handle, batch.select([3]), n_pairs=4)
+    value, _ = mrd(handle, batch, sigma=3e-3, n_pairs=4)
+    again, _ = mrd(handle, batch, sigma=3e-3, n_pairs=4)
+    other, _ = mrd(handle, batch, sigma=3e-3, n_pairs=4, seed=1)
+    reordered, _ = mrd(handle, batch.select([4, 2, 0, 1, 3, 5]), sigma=3e-3, n_pairs=4)
+    alone, _ = mrd(handle, batch.select([3]), sigma=3e-3, n_pairs=4)
     assert np.array_equal(value, again)
-    assert not np.allclose(value, other)
+    assert not np.allclose(value, other, rtol=0.02)  # neighbouring seeds share no perturbation
     assert reordered == pytest.approx(value[[4, 2, 0, 1, 3, 5]], rel=1e-6)
     assert alone == pytest.approx(value[[3]], rel=1e-6)
 
 
 def test_mrd_leaves_the_model_bit_identical_and_refuses_nonsense(handle, batch):
-    mrd(handle, batch, n_pairs=2)
+    mrd(handle, batch, sigma=3e-3, n_pairs=2)
     assert fingerprint(handle.model) == handle.fingerprint
     with pytest.raises(ValueError, match="at least 2 pairs"):
-        mrd(handle, batch, n_pairs=1)
+        mrd(handle, batch, sigma=3e-3, n_pairs=1)

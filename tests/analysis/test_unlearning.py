@@ -27,7 +27,7 @@ def test_loss_based_methods_raise_the_forget_loss_and_leave_the_original_model_a
 
 def test_rmu_moves_forget_activations_to_its_direction_and_holds_the_retained_ones(handle, split):
     """The random model knows nothing, so it is the activations that must move, not the loss."""
-    method = RMU(layer=1, steering_coeff=20.0)
+    method = RMU(layer=0, steering_coeff=20.0)
     method.prepare(handle.model, split[0])
     config = UnlearningConfig(method, learning_rate=5e-2, n_epochs=40, batch_size=3)
     model = [m for _, m in unlearn(handle, *split, split[1], config)][-1]
@@ -64,10 +64,15 @@ def test_npo_starts_at_its_known_value(handle, split):
     assert float(forget_loss) == pytest.approx(20 * np.log(2), rel=1e-5)
 
 
+def test_a_diverging_run_is_no_result(handle, split):
+    with pytest.raises(ValueError, match="training diverged at step"):
+        list(unlearn(handle, *split, split[1], UnlearningConfig(GradDiff(gamma=1e6), learning_rate=1e6, n_epochs=30, batch_size=3)))
+
+
 def test_bad_settings_are_named(handle, split):
     with pytest.raises(ValueError, match="n_epochs must be positive, got 0"):
         UnlearningConfig(GradDiff(), n_epochs=0)
-    with pytest.raises(ValueError, match="layer must be 0 to 1"):
+    with pytest.raises(ValueError, match="layer must be 0 to 0"):
         next(unlearn(handle, *split, split[1], UnlearningConfig(RMU(layer=7))))
     with pytest.raises(ValueError, match="expected one of default, embedded"):
         preset("huge", "NPO")

@@ -49,7 +49,7 @@ def test_exploring_a_circuit(visit):
     page.get_by_role("slider", name=re.compile("Late from layer")).focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    page.wait_for_url(re.compile("boundary="))
+    page.wait_for_url(re.compile("late_from="))
     settle(page)
     shown = "[...document.querySelectorAll('[data-testid=stMetric]')].map(m => m.innerText)"
     page.wait_for_function(f"before => !{shown}.includes(before)", arg=late)
@@ -64,8 +64,9 @@ def test_unlearning_and_its_outcome(visit):
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url(re.compile("job="))
     page.reload()
-    page.get_by_text("See the outcome").first.wait_for(timeout=120_000)
-    page.get_by_text("See the outcome").first.click()
+    outcome = page.get_by_role("link", name=re.compile("See which memories went"))
+    outcome.wait_for(timeout=120_000)
+    outcome.click()
     page.wait_for_url(re.compile("outcomes.*run=npo-seed0"))
     settle(page)
     page.get_by_text("npo-seed0").first.wait_for()
