@@ -35,9 +35,10 @@ def layer_shares(circuits: list[Circuit]) -> pd.DataFrame:
 
 
 def kind_shares(circuits: list[Circuit]) -> pd.DataFrame:
-    """Share of a circuit's |score| by kind of edge (`input->attn`, ...), 0 where a circuit has none of a kind."""
-    frame = pd.DataFrame([edge_kind_shares(circuit) for circuit in circuits], index=[c.sample_id for c in circuits])
-    return frame.fillna(0.0).rename(columns=lambda name: name.removeprefix("share_"))
+    """Share of a circuit's |score| by kind of edge (`input->attn`, ...), 0 where it has none of a kind; NaN for an empty circuit."""
+    frame = pd.DataFrame([edge_kind_shares(circuit) for circuit in circuits], index=[c.sample_id for c in circuits]).fillna(0.0)
+    frame[frame.sum(axis=1) == 0] = np.nan
+    return frame.rename(columns=lambda name: name.removeprefix("share_"))
 
 
 def cohort_means(values: pd.DataFrame, cohort: pd.Series, seed: int = 0) -> pd.DataFrame:

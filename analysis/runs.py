@@ -7,6 +7,7 @@ is written it is called `<name>.partial` and has progress.json. Losses are nats 
 import contextlib
 import io
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from analysis.cohorts import cohorts
 from analysis.dataset import Sample
 
 FORGOTTEN_BELOW = 0.3  # probability per answer token; equal to evaluation.FORGOTTEN, which would cost pages an import of torch
-COHORTS = ("hard", "middle", "easy", "unscored")
+COHORTS = ("hard", "middle", "easy", "anchor pool", "unscored")
+SAMPLE_COLUMNS = {
+    "sample_id": str, "nll_after": float, "probability_before": float, "probability_after": float, "forgotten_epoch": "Int64",
+}
 
 
 @dataclass(frozen=True)
@@ -79,28 +83,37 @@ def read_run(folder: Path) -> Run:
 
 def _read_record(folder: Path) -> tuple[RunRecord, pd.DataFrame, dict[str, Any], dict[str, Any]]:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        config = yaml.safe_load((folder / "config.yaml").read_text()) or {}
-        samples = pd.read_csv(folder / "samples.csv", dtype={"sample_id": str, "forgotten_epoch": "Int64"})
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        manifest = dict(json.loads((folder / "manifest.json").read_text()))
+        config = dict(yaml.safe_load((folder / "config.yaml").read_text()) or {})
+        samples = pd.read_csv(folder / "samples.csv", dtype=SAMPLE_COLUMNS)
+        return _record(folder, samples, config, dict(manifest.get("summary", {}))), samples, config, manifest
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         files = "manifest.json, config.yaml and samples.csv"
         raise ValueError(f"{folder.name}: expected a finished run with {files}: {error}") from error
-    summary = manifest.get("summary", {})
-    record = RunRecord(
+
+
+def _record(folder: Path, samples: pd.DataFrame, config: dict[str, Any], summary: dict[str, Any]) -> RunRecord:
+    missing = [column for column in SAMPLE_COLUMNS if column not in samples]
+    if missing or samples.empty or samples.sample_id.duplicated().any():
+        raise ValueError(f"samples.csv: expected one row per sample with {', '.join(SAMPLE_COLUMNS)}")
+    return RunRecord(
         name=folder.name, folder=folder, shipped=not folder.is_relative_to(store.workspace()),
         method=str(config.get("method", "unknown")),
         learning_rate=_number(config.get("learning_rate")),
-        n_epochs=config.get("n_epochs"), seed=config.get("seed"), n_samples=len(samples),
+        n_epochs=_whole(config.get("n_epochs")), seed=_whole(config.get("seed")), n_samples=len(samples),
         n_forgotten=int((samples.probability_after < FORGOTTEN_BELOW).sum()),
         forget_before=float(samples.probability_before.mean()), forget_probability=float(samples.probability_after.mean()),
         retain_before=_number(summary.get("retain_probability_before")),
         retain_probability=_number(summary.get("retain_probability")), seconds=_number(summary.get("seconds")),
     )
-    return record, samples, config, manifest
 
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)  # YAML reads 1e-05 as text
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def read_progress(output: Path) -> dict[str, Any] | None:
@@ -127,10 +140,12 @@ def live_folder(output: Path) -> Path:
     return output if output.exists() else output.with_name(f"{output.name}.partial")
 
 
-def describe(samples: list[Sample], scores: pd.DataFrame | None) -> pd.DataFrame:
+def describe(samples: list[Sample], scores: pd.DataFrame | None, anchor_pool: Collection[str] = ()) -> pd.DataFrame:
     """What a person needs to know a sample by, indexed by sample_id: row, question, answer, rank_cud, cohort.
 
     The cohort is by CUD rank: the quarter that CUD calls hardest, the easiest quarter, the middle; `unscored` without scores.
+    CUD's anchors were chosen by what unlearning did to the samples in `anchor_pool`, so these are no test of it: they are
+    a cohort of their own, and the quarters are those of the others.
     """
     frame = pd.DataFrame(
         {"row": [s.row for s in samples], "question": [s.question for s in samples], "answer": [s.answer for s in samples]},
@@ -138,7 +153,8 @@ def describe(samples: list[Sample], scores: pd.DataFrame | None) -> pd.DataFrame
     )
     ranks = pd.Series(dtype=float) if scores is None else scores.set_index("sample_id").rank_cud
     frame["rank_cud"] = ranks.reindex(frame.index)
-    frame["cohort"] = cohorts(frame.rank_cud)
+    in_pool = frame.index.isin(list(anchor_pool)) & frame.rank_cud.notna()
+    frame["cohort"] = cohorts(frame.rank_cud.mask(in_pool)).mask(in_pool, "anchor pool")
     return frame
 
 
@@ -155,16 +171,27 @@ def estimate_seconds(records: list[RunRecord], method: str, n_epochs: int | None
     return float(np.median([run.seconds / run.n_epochs * (n_epochs or run.n_epochs) for run in timed])), len(timed)
 
 
-def observed_difficulty(runs: list[Run]) -> pd.Series:
-    """How hard each sample was to forget, by sample_id: mean over runs of its rank by answer NLL after unlearning.
+def counts(run: Run) -> bool:
+    """Does a run say which samples are hard? Not one that left half of the forget probability or more, or lost a number."""
+    whole = run.samples[["nll_after", "probability_before", "probability_after"]].notna().all(axis=None)
+    return bool(whole and run.record.forget_probability < run.record.forget_before / 2)
 
-    1 = hardest = the lowest NLL, which is the most that is left of the memory. Equal NLLs share their mean rank; a sample is
-    averaged over the runs that have it. Raises ValueError without runs.
+
+def observed_difficulty(runs: list[Run]) -> pd.Series:
+    """How hard each sample was to forget, as a rank by sample_id: 1 = hardest, the most is left of it. Ties share their mean rank.
+
+    In each run that `counts`, a sample's place is its percent rank by answer NLL after unlearning. Places are averaged over the
+    runs of a method that have the sample, then over methods, so that a method with many runs weighs no more than another.
+    Raises ValueError if no run counts.
     """
-    if not runs:
-        raise ValueError("expected at least one finished run, got none; start one on the Unlearn page")
-    ranks = [run.samples.set_index("sample_id").nll_after.rank() for run in runs]
-    return pd.concat(ranks, axis=1).mean(axis=1).rename("observed_rank")
+    places = [
+        pd.DataFrame({"method": run.record.method, "sample_id": run.samples.sample_id, "place": run.samples.nll_after.rank(pct=True)})
+        for run in runs if counts(run)
+    ]
+    if not places:
+        raise ValueError("expected at least one finished run that forgot: forget probability after it below half of that before")
+    by_method = pd.concat(places).groupby(["method", "sample_id"]).place.mean()
+    return by_method.groupby("sample_id").mean().round(12).rank().rename("observed_rank")
 
 
 def outcome_by_cohort(samples: pd.DataFrame, cohort: pd.Series) -> pd.DataFrame:
@@ -195,7 +222,11 @@ def bootstrap_mean(values: np.ndarray, n_resamples: int = 2000, seed: int = 0) -
 
 
 def _read_growing(file: Path, columns: list[str]) -> pd.DataFrame:
-    """A CSV that may be missing or end in half a line, which is left out."""
-    whole = file.read_text().rpartition("\n")[0] if file.exists() else ""
-    frame = pd.read_csv(io.StringIO(whole or ",".join(columns)), dtype={"sample_id": str, "split": str})
-    return frame[columns]
+    """A CSV that may be missing or end in half a line, which is left out; empty if it is not such a table."""
+    whole = file.read_text(errors="replace").rpartition("\n")[0] if file.exists() else ""
+    types = {column: str if column in ("sample_id", "split") else float for column in columns}
+    with contextlib.suppress(ValueError):
+        frame = pd.read_csv(io.StringIO(whole or ",".join(columns)), dtype=types)
+        if set(columns) <= set(frame):
+            return frame[columns]
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in types.items()})

@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,11 @@ def embedded_study() -> Study:
 
 
 def studies() -> list[Study]:
-    """The embedded study, then the workspace's own, by name."""
+    """The embedded study, then the workspace's own, by name. A folder that is not a whole study is left out."""
     found = [embedded_study()]
     for file in sorted((workspace() / "studies").glob("*/study.json")):
-        found.append(_read_study(file))
+        with suppress(ValueError):
+            found.append(_read_study(file))
     return found
 
 
@@ -78,7 +79,7 @@ def study(slug: str) -> Study:
 
 def create_study(slug: str, title: str, model: str, forget: bytes, retain: bytes, suffixes: tuple[str, str]) -> Study:
     """Keep a user's sets in the workspace, beside the name of the model they belong to."""
-    folder = workspace() / "studies" / check_slug(slug)
+    folder = workspace() / "studies" / _own_slug(slug)
     with output_folder(folder, "study.json") as temporary:
         (temporary / f"forget{suffixes[0]}").write_bytes(forget)
         (temporary / f"retain{suffixes[1]}").write_bytes(retain)
@@ -87,11 +88,26 @@ def create_study(slug: str, title: str, model: str, forget: bytes, retain: bytes
     return study(slug)
 
 
+def _own_slug(name: str) -> str:
+    if check_slug(name) == "embedded":
+        raise ValueError("'embedded' is the name of the study that comes with Lethe; choose another")
+    return name
+
+
 def _read_study(file: Path) -> Study:
-    record, folder = json.loads(file.read_text()), file.parent
-    return Study(
-        folder.name, record["title"], record["model"], folder / record["forget"], folder / record["retain"], folder / "results"
-    )
+    """Raises ValueError unless the folder has a name of its own and the file says all that a study needs."""
+    folder, keys = file.parent, ("title", "model", "forget", "retain")
+    _own_slug(folder.name)
+    try:
+        record = json.loads(file.read_text())
+        title, model, forget, retain = (record[key] for key in keys)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{folder.name}/study.json: expected an object with {', '.join(keys)}") from error
+    if not all(isinstance(value, str) for value in (title, model, forget, retain)):
+        raise ValueError(f"{folder.name}/study.json: expected text for {', '.join(keys)}")
+    if not all((folder / name).resolve().is_relative_to(folder.resolve()) for name in (forget, retain)):
+        raise ValueError(f"{folder.name}/study.json: expected forget and retain sets inside the study's folder")
+    return Study(folder.name, title, model, folder / forget, folder / retain, folder / "results")
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def show(
         state.select_node(st.session_state[key]["node"] or None)
 
     def moved() -> None:
-        st.session_state[state.BOUNDARY] = st.session_state[key]["boundary"]
+        state.set_boundary(st.session_state[key]["boundary"])
 
     data = view(circuit, boundary, shown)
     selected = state.node() if state.node() in {node["id"] for node in data["nodes"]} else None

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shlex
 
 import networkx as nx
 import pandas as pd
@@ -11,8 +10,7 @@ import streamlit as st
 from analysis.circuit import Circuit, cosine, edges_frame, to_networkx
 from analysis.depth import depth_readouts
 from analysis.exchange import eap_ig
-from analysis.store import Study
-from components import circuit_layout, circuit_network, layout, state
+from components import circuit_layout, circuit_network, state
 
 KEPT = {"bind": "query-params", "persist_state": "session"}  # in the URL, and on the way to another page
 DEFAULT_EDGES = 60  # more than that is a hairball
@@ -25,15 +23,11 @@ last layer. Mean path counts all paths from `input` to `logits`, and takes the q
 """
 
 
-def needs(study: Study) -> None:
-    """The empty state of a page that shows circuits."""
-    make = ["circuits", "--model", study.model, "--data", str(study.forget), "--output", str(study.results / "circuits")]
-    command = shlex.join(["python", "-m", "analysis", *(["demo", "results"] if study.slug == "embedded" else make)])
-    layout.needs("circuits and difficulty scores of this study", command, "Difficulty")
-
-
 def boundary_slider(n_layers: int) -> int:
-    """First late layer; shared by every page that draws circuits, and kept in the URL."""
+    """First late layer; shared by every page that draws circuits, and kept in the URL. Two layers or one leave no choice."""
+    if n_layers < 3:
+        return 1
+    state.clamp(state.BOUNDARY, 1, n_layers - 1)
     return st.slider("Late from layer", 1, n_layers - 1, n_layers // 2, key=state.BOUNDARY, **KEPT)
 
 
@@ -41,6 +35,7 @@ def edges_slider(largest: int) -> int:
     """How many edges to draw at most, up to the largest circuit of the study."""
     if largest <= 10:
         return largest
+    state.clamp("edges", 10, largest)
     return st.slider("Edges drawn, at most", 10, largest, min(DEFAULT_EDGES, largest), key="edges", **KEPT)
 
 

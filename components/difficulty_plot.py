@@ -1,10 +1,12 @@
-"""Charts of the Difficulty page; `figure`-builders only, no widgets."""
+"""Charts of the Difficulty page."""
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import streamlit as st
 
-from components.palette import colours, style
+from components import state
+from components.palette import colours, plain, style
 
 SYMBOLS = {"hard": "diamond", "middle": "circle", "easy": "square", "unscored": "x"}
 
@@ -77,7 +79,13 @@ def validity_figure(validity: pd.DataFrame) -> go.Figure:
     return style(figure, height=290)
 
 
-def plain(text: str) -> str:
-    """Text for a plotly label, where < and & would be markup."""
-    short = text if len(text) <= 90 else text[:89] + "…"
-    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def selectable(figure: go.Figure, *, key: str) -> None:
+    """A chart whose points carry sample ids in `customdata`; clicking one selects the sample on every page."""
+
+    def choose() -> None:
+        points = st.session_state[key].selection.points
+        if points and "customdata" in points[0]:
+            chosen = points[0]["customdata"]
+            state.select_sample(chosen[0] if isinstance(chosen, list) else chosen)
+
+    st.plotly_chart(figure, theme=None, key=key, on_select=choose, selection_mode="points")

@@ -22,7 +22,8 @@ def show(study: Study, circuit: Circuit, drawn: Circuit, ablation: str) -> None:
         with st.spinner("Running the model with all other edges ablated"):
             values = state.faithfulness(study, [*cuts, circuit, drawn], ablation)
     except ValueError as error:
-        st.caption(f"Faithfulness not computed: {error}")
+        st.caption("Faithfulness not computed:")
+        st.text(str(error))
         return
     table = pd.DataFrame({"edges": [c.n_edges for c in (*cuts, circuit)], "faithfulness": values[:-1]})
     st.metric(f"Faithfulness of the {drawn.n_edges} edges drawn", f"{values[-1]:.2f}", help=MEANING)

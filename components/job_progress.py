@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, runs
-from components import run_plot, state
+from components import layout, run_plot, state
 from components.run_form import duration
 
 
@@ -35,14 +35,17 @@ def _live(job_id: str, known: pd.DataFrame, key: str) -> None:
 def _draw(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
     progress = runs.read_progress(job.output)
     heading, button = st.columns([3, 1], vertical_alignment="center")
-    heading.markdown(f"**{job.output.name}**  ·  {job.state}")
+    heading.markdown(f"**{layout.escape(job.output.name)}**  ·  {job.state}")
     with button:
         _buttons(job, key)
     {"queued": _queued, "running": _running}.get(job.state, _ended)(job, progress)
     trajectories, steps = runs.read_trajectories(job.output), runs.read_steps(job.output)
     if job.state != "queued" and len(trajectories):
         st.plotly_chart(run_plot.figure(trajectories, known, state.parameter("sample")), theme=None, key=f"{key}_memories")
-        st.caption("Thin line: one memory. Bold: means. Hard and easy are quarters by CUD rank, known before the run.")
+        st.caption(
+            "Thin line: one memory. Bold: means. Hard and easy are quarters by CUD rank, known before the run. They leave out the "
+            "anchor pool, whose earlier outcomes went into CUD."
+        )
     if job.state != "queued" and len(steps):
         st.plotly_chart(run_plot.losses_figure(steps), theme=None, key=f"{key}_losses")
     with st.expander("Command and log"):
@@ -91,6 +94,6 @@ def _ended(job: jobs.Job, progress: dict[str, Any] | None) -> None:
     elif job.state == "cancelled":
         st.info(f"Cancelled{reached}. The model was not changed and no run was kept.")
     elif job.state == "failed":
-        st.error(f"Failed{reached}. Cause: {job.cause}")
+        layout.problem(f"Failed{reached}. Cause:", job.cause or "not known")
     else:
-        st.warning(f"Interrupted{reached}: {job.cause}.")
+        layout.problem(f"Interrupted{reached}. Cause:", job.cause or "not known")

@@ -1,5 +1,6 @@
 """The frame of every page: title, the question it answers, navigation and the choice of study."""
 
+import re
 from pathlib import Path
 
 import streamlit as st
@@ -34,7 +35,7 @@ def begin(title: str, question: str) -> store.Study:
     with st.sidebar:
         st.markdown("### Lethe")
         for name, file in PAGES.items():
-            st.page_link(file, label=name, query_params=carried())
+            st.page_link(file, label=name, query_params=state.carried())
         st.divider()
         _study_picker(current)
     st.title(title)
@@ -42,24 +43,30 @@ def begin(title: str, question: str) -> store.Study:
     return current
 
 
-def carried() -> dict[str, str]:
-    """The selection to hand to a linked page."""
-    return {key: st.query_params[key] for key in state.CARRIED if key in st.query_params}
-
-
 def needs(what: str, command: str, page: str | None = None) -> None:
     """The empty state: what is not computed, how to get it, and where."""
     st.info(f"Not computed yet: {what}.")
-    st.caption("Compute it here or with")
+    st.caption("On the command line:")
     st.code(command, language="bash")
     if page:
-        st.page_link(PAGES[page], label=f"Go to {page}", query_params=carried())
+        st.page_link(PAGES[page], label=f"Go to {page}", query_params=state.carried())
+
+
+def problem(headline: str, detail: str) -> None:
+    """An error: a headline of ours, and what data or a person wrote as plain text, where Markdown could load an image."""
+    st.error(headline)
+    st.text(detail)
+
+
+def escape(text: str) -> str:
+    """Text from data inside Markdown, which shows it letter by letter."""
+    return re.sub(r"([\\`*_\[\]()<>!:$~#|&])", r"\\\1", " ".join(text.split()))
 
 
 def _study_picker(current: store.Study) -> None:
     studies = {s.slug: s.title for s in store.studies()}
     if len(studies) == 1:
-        st.caption(f"Study: {current.title}")
+        st.caption(f"Study: {escape(current.title)}")
         return
     chosen = st.selectbox("Study", list(studies), index=list(studies).index(current.slug), format_func=studies.__getitem__)
     if chosen != current.slug:

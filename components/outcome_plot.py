@@ -6,7 +6,7 @@ from plotly.subplots import make_subplots
 
 from analysis.runs import COHORTS, FORGOTTEN_BELOW, RunRecord
 from components import palette
-from components.run_plot import DASH, cohort_colour, cohort_name, escape, selected_line
+from components.run_plot import DASH, DRAWN, cohort_colour, cohort_name, cohort_symbol, selected_line
 
 SYMBOL = {"GradDiff": "circle", "NPO": "square", "SimNPO": "diamond", "RMU": "triangle-up"}
 
@@ -20,7 +20,7 @@ def pareto_figure(records: list[RunRecord], chosen: str) -> go.Figure:
         part = [r for r in measured if r.method == method]
         symbol = SYMBOL.get(method, "x")
         chart.add_trace(go.Scatter(
-            x=[r.forget_probability for r in part], y=[r.retain_probability for r in part], mode="markers", name=method,
+            x=[r.forget_probability for r in part], y=[r.retain_probability for r in part], mode="markers", name=palette.plain(method),
             customdata=[r.name for r in part],
             marker={
                 "symbol": [symbol if r.name == chosen else f"{symbol}-open" for r in part], "size": 13,
@@ -50,7 +50,7 @@ def slopes_figure(samples: pd.DataFrame, known: pd.DataFrame, selected: str | No
     table = samples.join(known[["question", "cohort"]], on="sample_id")
     table = table.fillna({"question": "a sample of another forget set", "cohort": "unscored"})
     chart = go.Figure()
-    for cohort in ("middle", "unscored", "easy", "hard"):  # the two that are compared are drawn on top
+    for cohort in DRAWN:
         part = table[table.cohort == cohort]
         if len(part):
             _slopes(chart, part, cohort)
@@ -72,7 +72,7 @@ def bars_figure(by_cohort: pd.DataFrame) -> go.Figure:
     titles = ("Mean probability after", f"Share forgotten (below {FORGOTTEN_BELOW})")
     chart = make_subplots(rows=1, cols=2, horizontal_spacing=0.08, subplot_titles=titles)
     ink = palette.colours()["text"]
-    hatch = {"hard": "/", "easy": "", "middle": ".", "unscored": "."}
+    hatch = {"hard": "/", "easy": "", "middle": ".", "anchor pool": "x", "unscored": "."}
     for column, name in enumerate(("probability", "share"), start=1):
         value, low, high = by_cohort[name], by_cohort[f"{name}_low"], by_cohort[f"{name}_high"]
         labels = [
@@ -100,15 +100,15 @@ def _slopes(chart: go.Figure, part: pd.DataFrame, cohort: str) -> None:
     for row in part.itertuples():
         x += [0, 1, None]
         y += [row.probability_before, row.probability_after, None]
-        text += [escape(row.question)] * 3
+        text += [palette.plain(row.question)] * 3
     line = {"color": cohort_colour(cohort), "dash": DASH[cohort]}
     chart.add_trace(go.Scatter(
-        x=x, y=y, text=text, mode="lines", line={**line, "width": 1}, opacity=0.15 if cohort == "middle" else 0.35,
+        x=x, y=y, text=text, mode="lines", line={**line, "width": 1}, opacity=0.15 if cohort in ("anchor pool", "middle") else 0.35,
         showlegend=False, hovertemplate="%{text}<br>probability %{y:.2f}<extra></extra>",
     ))
     chart.add_trace(go.Scatter(
         x=[0, 1], y=[part.probability_before.mean(), part.probability_after.mean()], mode="lines+markers",
-        name=cohort_name(cohort, len(part)), line={**line, "width": 4}, marker={"size": 8},
+        name=cohort_name(cohort, len(part)), line={**line, "width": 4}, marker={"size": 8, "symbol": cohort_symbol(cohort)},
         legendrank=COHORTS.index(cohort),
         hovertemplate=f"mean of {cohort}: %{{y:.2f}}<extra></extra>",
     ))

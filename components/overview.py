@@ -26,7 +26,7 @@ def collect(study: store.Study) -> Overview:
     try:
         n_forget, n_retain = len(state.forget_samples(study)), len(state.retain_samples(study))
     except dataset.DataError as error:
-        st.error(str(error))
+        layout.problem("A sample set cannot be read.", str(error))
         n_forget = n_retain = 0
     found, circuits = state.scores(study), state.circuits(study)
     scores, n_circuits = found[0] if found else None, len(circuits[0]) if circuits else None
@@ -40,9 +40,9 @@ def headline(overview: Overview) -> None:
     values = [
         ("Samples to forget", f"{overview.n_forget:,}", f"beside {overview.n_retain:,} to keep"),
         ("Circuits drawn", f"{overview.n_circuits:,}" if overview.n_circuits else "-",
-         "one per sample" if overview.n_circuits else "not computed: see Difficulty"),
+         "one per sample" if overview.n_circuits else "not computed: see Circuit explorer"),
         ("Unlearning runs", str(len(overview.records)),
-         f"lowest forget probability {best.forget_probability:.2f} ({best.method})" if best else "start one on Unlearn"),
+         f"lowest forget probability {best.forget_probability:.2f} ({layout.escape(best.method)})" if best else "start one on Unlearn"),
         ("CUD against outcome", "-" if cud is None else f"{cud['spearman']:.2f}",
          "not computed: needs scores and a run" if cud is None else f"Spearman, held out; {cud['given_length']:.2f} at fixed length"),
     ]
@@ -66,7 +66,7 @@ def steps(overview: Overview) -> None:
     st.subheader("The way through", anchor=False)
     for column, (number, (label, page, now)) in zip(st.columns(len(ways)), enumerate(ways, 1), strict=True):
         with column.container(border=True, height="stretch"):
-            st.page_link(layout.PAGES[page], label=f"{number}. {label}", query_params=layout.carried())
+            st.page_link(layout.PAGES[page], label=f"{number}. {label}", query_params=state.carried())
             st.caption(now)
 
 
@@ -77,7 +77,7 @@ def takeaways(overview: Overview) -> None:
         st.caption("Nothing yet: compute the scores on the Difficulty page.")
         return
     if overview.records:
-        spread = [f"{r.method} {r.forget_probability:.2f} / {r.retain_probability:.2f}" for r in overview.records
+        spread = [f"{layout.escape(r.method)} {r.forget_probability:.2f} / {r.retain_probability:.2f}" for r in overview.records
                   if r.retain_probability is not None]
         st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {'; '.join(spread)}.")
     if overview.validity is not None:

@@ -1,4 +1,4 @@
-"""Colours shared by charts and circuit graphs (Okabe-Ito, safe for colour-blind readers), and number formats."""
+"""What charts and circuit graphs share: colours (Okabe-Ito, safe for colour-blind readers), house style, labels from data."""
 
 import streamlit as st
 
@@ -29,3 +29,9 @@ def style(figure, *, height: int = 320):
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     return figure
+
+
+def plain(text: str) -> str:
+    """Text for a plotly label, where < and & would be markup."""
+    short = text if len(text) <= 90 else text[:89] + "…"
+    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

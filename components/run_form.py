@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import jobs, runs, store
+from components import layout
 
 METHODS = {
     "GradDiff": "Raises the loss on the forget set while it trains on the retain set.",
@@ -41,7 +42,7 @@ def show(study: store.Study, records: list[runs.RunRecord], *, key: str) -> RunR
         name = st.text_input("Run name", placeholder=suggestion, max_chars=64, key=f"{key}_name").strip() or suggestion
     problem = name_problem(study, name)
     if problem:
-        st.error(problem)
+        layout.problem("A run cannot have this name.", problem)
     st.caption(estimate_text(runs.estimate_seconds(records, method, n_epochs)))
     pressed = st.button("Start", type="primary", disabled=problem is not None, width="stretch", key=f"{key}_start")
     request = None if problem else build(study, method, name, seed, preset, rate, n_epochs)

@@ -8,7 +8,8 @@ from plotly.subplots import make_subplots
 from analysis.runs import COHORTS, FORGOTTEN_BELOW
 from components import palette
 
-DASH = {"hard": "dash", "easy": "solid", "middle": "dot", "unscored": "dot"}
+DASH = {"hard": "dash", "easy": "solid", "middle": "dot", "anchor pool": "dashdot", "unscored": "dot"}
+DRAWN = ("anchor pool", "middle", "unscored", "easy", "hard")  # the two that are compared are drawn on top
 
 
 def figure(trajectories: pd.DataFrame, known: pd.DataFrame, selected: str | None = None) -> go.Figure:
@@ -23,11 +24,12 @@ def figure(trajectories: pd.DataFrame, known: pd.DataFrame, selected: str | None
     retain = trajectories[trajectories.split == "retain"]
     chart = go.Figure()
     present = [c for c in COHORTS if (forget.cohort == c).any()]
-    for cohort in sorted(present, key=("middle", "unscored", "easy", "hard").index):
+    for cohort in sorted(present, key=DRAWN.index):
         chart.add_trace(_thin_lines(forget[forget.cohort == cohort], cohort_colour(cohort)))
     for cohort in present:
         part = forget[forget.cohort == cohort]
-        chart.add_trace(_mean(part, cohort_name(cohort, part.sample_id.nunique()), cohort_colour(cohort), DASH[cohort]))
+        name = cohort_name(cohort, part.sample_id.nunique())
+        chart.add_trace(_mean(part, name, cohort_colour(cohort), DASH[cohort], cohort_symbol(cohort)))
     if len(retain):
         chart.add_trace(_mean(retain, f"retain (n={retain.sample_id.nunique()})", colours["retain"], "solid", "square"))
     own = forget[forget.sample_id == selected]
@@ -57,7 +59,11 @@ def losses_figure(steps: pd.DataFrame) -> go.Figure:
 
 
 def cohort_colour(cohort: str) -> str:
-    return palette.colours()["middle" if cohort == "unscored" else cohort]
+    return palette.colours()[{"unscored": "middle", "anchor pool": "muted"}.get(cohort, cohort)]
+
+
+def cohort_symbol(cohort: str) -> str:
+    return "triangle-up" if cohort == "anchor pool" else "circle"
 
 
 def selected_line(x: pd.Series, y: pd.Series) -> go.Scatter:
@@ -75,7 +81,7 @@ def cohort_name(cohort: str, n: int) -> str:
 def _thin_lines(part: pd.DataFrame, colour: str) -> go.Scatter:
     """All samples' lines as one trace, a gap (not a number) after each."""
     lines = part.pivot(index="sample_id", columns="epoch", values="probability")
-    questions = part.drop_duplicates("sample_id").set_index("sample_id").question.reindex(lines.index).map(escape)
+    questions = part.drop_duplicates("sample_id").set_index("sample_id").question.reindex(lines.index).map(palette.plain)
     gap = np.full((len(lines), 1), np.nan)
     return go.Scatter(
         x=np.tile([*lines.columns, np.nan], len(lines)), y=np.hstack([lines, gap]).ravel(),
@@ -90,11 +96,6 @@ def _mean(part: pd.DataFrame, name: str, colour: str, dash: str, symbol: str = "
         x=mean.index, y=mean, name=name, mode="lines+markers", line={"color": colour, "width": 3, "dash": dash},
         marker={"symbol": symbol, "size": 6}, hovertemplate=f"{name}<br>epoch %{{x}}: mean %{{y:.2f}}<extra></extra>",
     )
-
-
-def escape(text: str) -> str:
-    """Dataset text is text: plotly reads hover texts as a kind of HTML."""
-    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _tick(last: float) -> int:

@@ -36,22 +36,25 @@ def choose_run(records: list[runs.RunRecord], chosen: str, *, key: str) -> None:
     _select(table, formats, names, chosen, lambda name: state.set_parameter("run", name), f"{key}_{'_'.join(names)}")
 
 
-def sample_table(run: runs.Run, known: pd.DataFrame, observed: pd.Series) -> pd.DataFrame:
-    """One row per forget sample of a run, by sample_id: what it asks, its cohort, before, after, and when it was forgotten."""
+def sample_table(run: runs.Run, known: pd.DataFrame, observed: pd.Series | None) -> pd.DataFrame:
+    """One row per forget sample of a run, by sample_id: what it asks, its cohort, before, after, and when it was forgotten.
+
+    `observed`: runs.observed_difficulty, None where no run counts.
+    """
     table = run.samples.set_index("sample_id").join(known[["question", "answer", "cohort", "rank_cud"]])
-    table = table.assign(observed_rank=observed.reindex(table.index), cohort=table.cohort.fillna("unscored"))
+    table = table.assign(cohort=table.cohort.fillna("unscored"))
     ranks = ["rank_cud"] if table.rank_cud.notna().any() else []
-    after = ["probability_before", "probability_after", "forgotten_epoch", "observed_rank"]
-    return table[["question", "answer", "cohort", *ranks, *after]]
+    table = table[["question", "answer", "cohort", *ranks, "probability_before", "probability_after", "forgotten_epoch"]]
+    return table if observed is None else table.assign(observed_rank=observed.reindex(table.index))
 
 
-def choose_sample(table: pd.DataFrame, chosen: str | None, n_runs: int, *, key: str) -> None:
+def choose_sample(table: pd.DataFrame, chosen: str | None, *, key: str) -> None:
     """The sample table; selecting a row selects the sample on every page."""
     probability = {"format": "%.2f", "min_value": 0.0, "max_value": 1.0, "width": 85}
     formats = {
         "question": st.column_config.TextColumn("Question", width=250),
         "answer": st.column_config.TextColumn("Answer", width=200),
-        "cohort": st.column_config.TextColumn("Cohort", width=65, help="Quarters by CUD rank"),
+        "cohort": st.column_config.TextColumn("Cohort", width=65, help="Quarters by CUD rank of the samples outside the anchor pool"),
         "rank_cud": NUMBER("CUD rank", format="%d", width=75, help="1 = predicted hardest to forget"),
         "probability_before": NUMBER("Before", format="%.2f", width=65, help="Probability per answer token"),
         "probability_after": st.column_config.ProgressColumn("After", **probability),
@@ -59,8 +62,7 @@ def choose_sample(table: pd.DataFrame, chosen: str | None, n_runs: int, *, key: 
             "Gone at", width=70, help=f"First epoch below {runs.FORGOTTEN_BELOW}",
         ),
         "observed_rank": NUMBER(
-            "Observed", format="%.0f", width=75,
-            help=f"Rank by what is left after, mean over {n_runs} runs; 1 = hardest",
+            "Observed", format="%.0f", width=75, help="Rank by what is left over all runs that count; 1 = hardest",
         ),
     }
     ids = list(table.index)

@@ -1,11 +1,13 @@
 """Start the computation of a study's scores and circuits, and watch it; how the scores are defined, in words."""
 
-import plotly.graph_objects as go
+from collections.abc import Iterable
+
 import streamlit as st
 
 from analysis import jobs, store
-from components import layout, state
+from components import layout
 
+MARKERS = {"scores": "scores.csv", "circuits": "circuits.json"}  # the file that is there once a result is
 EXPLANATION = """
 **CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): several methods unlearn a random half of the forget set. The
 samples that they agree to be easiest and hardest give an easy and a hard *anchor circuit*. A sample's CUD is
@@ -20,47 +22,59 @@ Tables show ranks, the hardest first, so that the two can be compared.
 
 
 def show(study: store.Study) -> None:
-    """The empty state of a study without scores: what will run, a button, and its progress."""
-    commands = command_arguments(study)
-    layout.needs("the difficulty scores and circuits of this study", "\n".join(jobs.command_line(c) for c in commands.values()))
-    if st.button("Compute scores and circuits", type="primary"):
-        for kind, arguments in commands.items():
-            jobs.submit(kind, arguments, study.results / kind)
-        st.rerun()
-    _progress(study.results)
+    """The empty state of a study without scores or circuits: what will run, a button for what is missing, and its progress."""
+    missing = {kind: command for kind, command in commands(study).items() if not (study.results / kind / MARKERS[kind]).is_file()}
+    what = " and ".join(missing)
+    if study.slug == "embedded":  # its results are no part of the workspace, where jobs write
+        layout.needs(f"{what} of this study", jobs.command_line(["demo", "results"]))
+        return
+    layout.needs(f"{what} of this study", "\n".join(jobs.command_line(command) for command in missing.values()))
+    newest = _newest(study, missing)
+    idle = [kind for kind in missing if kind not in newest or not newest[kind].active]
+    if st.button(f"Compute {' and '.join(idle) or what}", type="primary", disabled=not idle, key="compute"):
+        try:
+            for kind in idle:
+                jobs.submit(kind, missing[kind], study.results / kind)
+            st.rerun()
+        except ValueError as error:
+            layout.problem("The computation was not started.", str(error))
+    active = [kind for kind in missing if kind not in idle]
+    if active:
+        _live(study, list(missing), active)
+    else:
+        _draw(newest)
 
 
-def command_arguments(study: store.Study) -> dict[str, list[str]]:
+def commands(study: store.Study) -> dict[str, list[str]]:
     """Arguments of `python -m analysis` by the folder of results that they write."""
     sets = ["--forget", str(study.forget), "--retain", str(study.retain)]
-    preset = "embedded" if study.slug == "embedded" else "default"
     return {
-        "scores": ["score", "--model", study.model, *sets, "--preset", preset, "--output", str(study.results / "scores")],
+        "scores": ["score", "--model", study.model, *sets, "--output", str(study.results / "scores")],
         "circuits": [
             "circuits", "--model", study.model, "--data", str(study.forget), "--output", str(study.results / "circuits")
         ],
     }
 
 
-def selectable(figure: go.Figure, *, key: str) -> None:
-    """A chart whose points carry sample ids in `customdata`; clicking one selects the sample on every page."""
-
-    def choose() -> None:
-        points = st.session_state[key].selection.points
-        if points and "customdata" in points[0]:
-            chosen = points[0]["customdata"]
-            state.select_sample(chosen[0] if isinstance(chosen, list) else chosen)
-
-    st.plotly_chart(figure, theme=None, key=key, on_select=choose, selection_mode="points")
+def _newest(study: store.Study, kinds: Iterable[str]) -> dict[str, jobs.Job]:
+    """The newest job of each kind, if there was one."""
+    folders = {(study.results / kind).resolve(): kind for kind in kinds}
+    return {folders[job.output]: job for job in reversed(jobs.jobs()) if job.output in folders}
 
 
 @st.fragment(run_every=2)
-def _progress(results) -> None:
-    """The newest job of each kind for this study; one full rerun when the last has ended."""
-    mine = [job for job in jobs.jobs() if job.output.parent == results]
-    for job in mine[:2]:
-        st.caption(f"{job.kind}: {job.state}" + (f" - {job.cause}" if job.cause else ""))
+def _live(study: store.Study, kinds: list[str], active: list[str]) -> None:
+    newest = _newest(study, kinds)
+    if any(not newest[kind].active for kind in active):
+        st.rerun()  # the whole page once: it may have results now
+    _draw(newest)
+
+
+def _draw(newest: dict[str, jobs.Job]) -> None:
+    for kind, job in newest.items():
+        if job.state in ("failed", "interrupted"):
+            layout.problem(f"{kind.capitalize()}: {job.state}. Cause:", job.cause or "not known")
+        elif job.state != "done":
+            st.caption(f"{kind.capitalize()}: {job.state}")
         if job.state == "running":
             st.code(jobs.tail(job.id, 3) or "starting", language=None)
-    if mine and all(job.state == "done" for job in mine[:2]) and (results / "scores" / "scores.csv").exists():
-        st.rerun()

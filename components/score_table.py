@@ -14,7 +14,7 @@ COLUMNS = {
     "cud": st.column_config.NumberColumn("CUD", format="%.3f", help="0 = like the easy anchor circuit, 1 = like the hard one"),
     "mrd": st.column_config.NumberColumn("MRD", format="%.3g", help="Low = hard: the answer hardly moves when weights do"),
     "mrd_stderr": st.column_config.NumberColumn("± MRD", format="%.2g", help="Standard error over perturbation pairs"),
-    "observed_rank": st.column_config.NumberColumn("Observed", format="%.1f", help="Mean rank after unlearning runs; 1 = hardest"),
+    "observed_rank": st.column_config.NumberColumn("Observed", format="%.1f", help="Rank by what unlearning leaves; 1 = hardest"),
     "n_answer_tokens": st.column_config.NumberColumn("Tokens", format="%d", help="Answer tokens"),
     "gap": st.column_config.NumberColumn("Gap", format="%+d", help="CUD rank minus MRD rank"),
     "base_nll": st.column_config.NumberColumn("Base NLL", format="%.4f", help="Nats per answer token before unlearning"),

@@ -1,4 +1,6 @@
-"""Everything that outlives one run of a page: query parameters, session_state keys and caches. No other file touches them.
+"""Everything that outlives one run of a page: query parameters, session_state keys and caches.
+
+No other file touches query parameters; of session_state, other files read and set only the values of their own widgets.
 
 The record is the URL (`study`, `sample`) and the disk; session_state only carries the selection from page to page.
 """
@@ -23,6 +25,22 @@ def carry() -> None:
             st.session_state[f"carried_{key}"] = st.query_params[key]
         elif f"carried_{key}" in st.session_state:
             st.query_params[key] = st.session_state[f"carried_{key}"]
+
+
+def carried() -> dict[str, str]:
+    """The selection to hand to a linked page."""
+    return {key: st.query_params[key] for key in CARRIED if key in st.query_params}
+
+
+def set_boundary(layer: int) -> None:
+    """Move the slider over layers."""
+    st.session_state[BOUNDARY] = layer
+
+
+def clamp(key: str, low: int, high: int) -> None:
+    """Bring a slider's kept value, perhaps that of a larger study, into its range; call it before the slider is drawn."""
+    if key in st.session_state and not low <= st.session_state[key] <= high:
+        st.session_state[key] = min(max(st.session_state[key], low), high)
 
 
 def study() -> store.Study:
@@ -124,7 +142,13 @@ def selected_row(key: str) -> int | None:
 def described(of: store.Study) -> pd.DataFrame:
     """Row, question, answer, CUD rank and cohort of the study's forget samples, by sample id (`runs.describe`)."""
     scored = scores(of)
-    return runs.describe(forget_samples(of), scored[0] if scored else None)
+    return runs.describe(forget_samples(of), scored[0] if scored else None, anchor_pool(of))
+
+
+def anchor_pool(of: store.Study) -> list[str]:
+    """Ids of the samples whose unlearning chose CUD's anchors; empty without scores."""
+    found = scores(of)
+    return found[1].get("anchor_pool", []) if found else []
 
 
 @st.cache_data(
@@ -141,7 +165,7 @@ def cohort_tables(chosen: list[Circuit], cohort: pd.Series, boundary: int) -> tu
 def held_out(of: store.Study) -> pd.DataFrame | None:
     """Does each score predict the outcome (`validity.predictive_validity`); None without scores or without runs."""
     found, outcome = scores(of), observed(of)
-    return None if found is None or outcome is None else _held_out(found[0], outcome, found[1].get("anchor_pool", []))
+    return None if found is None or outcome is None else _held_out(found[0], outcome, anchor_pool(of))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -150,15 +174,23 @@ def _held_out(table: pd.DataFrame, outcome: pd.Series, anchor_pool: list[str]) -
 
 
 def observed(of: store.Study) -> pd.Series | None:
-    """Observed difficulty by sample id over the study's runs (`runs.observed_difficulty`); None without runs."""
-    records = runs.list_runs(of)
-    stamps = tuple((str(record.folder), _stamp(record.folder / "samples.csv")) for record in records)
-    return _observed(stamps) if stamps else None
+    """Observed difficulty by sample id over the study's runs (`runs.observed_difficulty`); None if no run counts."""
+    return _observed(_run_stamps(of))[0]
+
+
+def counted(of: store.Study) -> list[str]:
+    """Names of the runs that observed difficulty comes from."""
+    return _observed(_run_stamps(of))[1]
+
+
+def _run_stamps(of: store.Study) -> tuple[tuple[str, float], ...]:
+    return tuple((str(record.folder), _stamp(record.folder / "samples.csv")) for record in runs.list_runs(of))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _observed(stamps: tuple[tuple[str, float], ...]) -> pd.Series:
-    return runs.observed_difficulty([runs.read_run(Path(folder)) for folder, _ in stamps])
+def _observed(stamps: tuple[tuple[str, float], ...]) -> tuple[pd.Series | None, list[str]]:
+    found = [run for run in (runs.read_run(Path(folder)) for folder, _ in stamps) if runs.counts(run)]
+    return (runs.observed_difficulty(found) if found else None), [run.record.name for run in found]
 
 
 def faithfulness(of: store.Study, circuits: list[Circuit], ablation: str) -> list[float]:

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from analysis import store
 from analysis.dataset import RowError, Sample
-from components import state
+from components import layout, state
 
 SIZES = {"num_hidden_layers": "layers", "num_attention_heads": "heads", "hidden_size": "width", "vocab_size": "vocabulary"}
 ALIASES = {"n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_embd": "hidden_size"}  # GPT-2's names
@@ -17,19 +18,28 @@ ALIASES = {"n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_e
 def model(study: store.Study) -> None:
     """Architecture and sizes from config.json; a hub id that is not on disk is only named."""
     folder = Path(study.model)
-    config = json.loads((folder / "config.json").read_text()) if (folder / "config.json").is_file() else {}
-    config |= {new: config[old] for old, new in ALIASES.items() if old in config}
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if folder.is_dir() else 0
-    values = {"architecture": config.get("model_type", "known once loaded")}
-    values |= {label: f"{config[key]:,}" for key, label in SIZES.items() if key in config}
+    config = _config(folder)
+    kind = config.get("model_type")
+    values = {"architecture": layout.escape(kind) if isinstance(kind, str) else "known once loaded"}
+    values |= {label: f"{config[key]:,}" for key, label in SIZES.items() if isinstance(config.get(key), int)}
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if config else 0
     if weights:
         values["weights on disk"] = f"{weights / 2**20:.1f} MiB"
     for column, (label, value) in zip(st.columns(len(values)), values.items(), strict=True):
         column.metric(label.capitalize(), value)
-    st.caption(f"{study.title}. Model: `{folder.name if folder.exists() else study.model}`. Weights are computed with in float32.")
-    if (folder / "README.md").is_file():
+    st.text(f"{study.title}. Model: {folder.name if config else study.model}. Weights are computed with in float32.")
+    if config and (folder / "README.md").is_file():
         with st.expander("Model card"):
-            st.text((folder / "README.md").read_text())
+            st.text((folder / "README.md").read_text(errors="replace"))
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """config.json under Hugging Face's own names; empty if there is none that can be read."""
+    try:
+        config = dict(json.loads((folder / "config.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
+    return config | {new: config[old] for old, new in ALIASES.items() if old in config}
 
 
 def samples(found: list[Sample], errors: list[RowError], *, key: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import dataset, store
+from components import layout
 
 TYPES = [ending.removeprefix(".") for ending in dataset.FORMATS]
 
@@ -29,8 +30,8 @@ def show(*, key: str) -> str | None:
         _check(slug, model, forget, retain)
         sets = [_normalised(file, question_key, answer_key) for file in (forget, retain)]
         store.create_study(slug, title.strip(), model.strip(), *sets, (".jsonl", ".jsonl"))
-    except ValueError as error:
-        st.error(str(error))
+    except (ValueError, OSError) as error:
+        layout.problem("The study was not made.", str(error))
         return None
     return slug
 

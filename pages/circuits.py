@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis.circuit import Circuit
-from components import circuit_layout, circuit_network, circuit_panel, faithfulness_panel, layout, sample_picker, state
+from components import circuit_layout, circuit_network, circuit_panel, faithfulness_panel, layout, sample_picker, score_form, state
 
 study = layout.begin(
     "Circuit explorer", "Through which heads and MLPs does the model recall this answer, and how deep does that path run?"
@@ -33,7 +33,7 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
 
 circuits, scores = state.circuits(study), state.scores(study)
 if circuits is None or scores is None:
-    circuit_panel.needs(study)
+    score_form.show(study)
 else:
     table = sample_picker.ranked(scores[0], circuits[0], state.observed(study))
     chosen = sample_picker.show(table)

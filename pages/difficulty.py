@@ -18,6 +18,10 @@ share = narrow.slider("Share of samples in the hard and in the easy cohort", 5, 
 table = scores.assign(cohort=cohorts.cohorts(scores["rank_cud"], share)).sort_values("rank_cud", kind="stable")
 if observed is not None:
     table["observed_rank"] = table["sample_id"].map(observed)
+st.caption(
+    "Cohorts here hold all samples. CUD's anchors lie at the ends by construction: they were chosen by what unlearning did to them. "
+    "Outcomes and cohorts by CUD on Easy vs hard leave out the pool that they came from."
+)
 selected = state.sample_id(table["sample_id"].tolist())
 
 score_table.show(table, key="difficulty_table")
@@ -26,14 +30,14 @@ left, right = st.columns([4, 1], vertical_alignment="center")
 left.caption("Selected on every page; choose another row or point to change it.")
 left.text(f"{row['question']}  {row['answer']}")
 with right:
-    st.page_link("pages/circuits.py", label="See its circuit", query_params=layout.carried())
+    st.page_link("pages/circuits.py", label="See its circuit", query_params=state.carried())
 
 st.subheader("Do CUD and MRD agree?")
 value, low, high = validity.spearman(-table["rank_cud"].to_numpy(), -table["rank_mrd"].to_numpy())
 st.caption(f"Spearman {value:.2f} (95% interval {low:.2f} to {high:.2f}, n={len(table)}). High CUD and low MRD both mean hard.")
 scatter, apart = st.columns([3, 2])
 with scatter:
-    score_form.selectable(difficulty_plot.scatter_figure(table, selected), key="difficulty_scatter")
+    difficulty_plot.selectable(difficulty_plot.scatter_figure(table, selected), key="difficulty_scatter")
 with apart:
     st.caption("Where they disagree most")
     score_table.show(validity.disagreement(table).head(30), key="disagreement_table", narrow=True)
@@ -42,13 +46,17 @@ for place, column, title in zip(st.columns(2), ("cud", "mrd"), ("CUD (high = har
 
 st.subheader("Does a score predict the outcome?")
 if observed is None:
-    st.info("Not computed: needs at least one unlearning run of this study. Start one on the Unlearn page.")
+    st.info(
+        "Not computed: needs at least one unlearning run of this study that forgot, with a forget probability below half of that "
+        "before. Start one on the Unlearn page."
+    )
 else:
-    names = [record.name for record in runs.list_runs(study)]
+    names = state.counted(study)
     st.caption(
-        f"Observed difficulty is a sample's mean rank by answer NLL after {len(names)} runs ({', '.join(names)}). Only samples that "
-        "took no part in choosing CUD's anchors count. An interval that holds 0 predicts nothing. Held fixed is the answer's length: "
-        "MRD is a sum over tokens, and long answers keep more words that the retain set needs too."
+        f"Observed difficulty is a sample's rank by answer NLL, averaged over methods, after {layout.escape(', '.join(names))} "
+        f"({len(names)} of {len(runs.list_runs(study))} runs: those that more than halved the forget probability). Only samples "
+        "that took no part in choosing CUD's anchors count. An interval that holds 0 predicts nothing. Held fixed is the answer's "
+        "length: MRD is a sum over tokens, and long answers keep more words that the retain set needs too."
     )
     st.plotly_chart(difficulty_plot.validity_figure(state.held_out(study)), theme=None, key="validity")
 

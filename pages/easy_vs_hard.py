@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.circuit import Circuit
-from components import circuit_layout, circuit_network, circuit_panel, cohort_panel, layout, sample_picker, state
+from components import circuit_layout, circuit_network, circuit_panel, cohort_panel, layout, sample_picker, score_form, state
 
 study = layout.begin(
     "Easy vs hard", "Do memories that resist unlearning run through later, longer pathways than those that go at once?"
@@ -25,12 +25,12 @@ def compare(left: Circuit, right: Circuit, circuits: dict[str, Circuit], table: 
             circuit_panel.readouts_line(circuit, boundary)
     circuit_panel.overlap(*drawn)
     st.subheader("Easy and hard cohorts")
-    cohort_panel.show(circuits, table, boundary)
+    cohort_panel.show(circuits, table, boundary, state.anchor_pool(study))
 
 
 circuits, scores = state.circuits(study), state.scores(study)
 if circuits is None or scores is None:
-    circuit_panel.needs(study)
+    score_form.show(study)
 else:
     table = sample_picker.ranked(scores[0], circuits[0], state.observed(study))
     left, right = sample_picker.show_pair(table)

@@ -14,7 +14,7 @@ for name, place, path in zip(("forget", "retain"), st.tabs(["To forget", "To kee
         try:
             samples, errors = dataset.read_samples(path)
         except dataset.DataError as error:
-            st.error(str(error))
+            layout.problem("This set cannot be read.", str(error))
             continue
         study_card.samples(samples, errors, key=f"{name}_samples")
 

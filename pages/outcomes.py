@@ -14,7 +14,7 @@ if not records:
 try:
     known = state.described(study)
 except ValueError as error:
-    st.error(f"The forget set cannot be read. {error}")
+    layout.problem("The forget set cannot be read.", str(error))
     st.stop()
 
 methods = sorted({record.method for record in records})
@@ -24,8 +24,8 @@ if wanted and wanted not in names:
     st.warning("The run named in this address is not in this workspace. Showing another.")
 chosen = wanted if wanted in names else names[0]
 
-kept = st.pills("Methods", methods, selection_mode="multi", default=methods, key="outcomes_methods") or methods
-shown = [record for record in records if record.method in kept]
+kept = st.pills("Methods", methods, default=methods, selection_mode="multi", format_func=layout.escape, key="outcomes_methods")
+shown = [record for record in records if not kept or record.method in kept]
 run_tables.choose_run(shown, chosen, key="outcomes_runs")
 
 run = runs.read_run(next(record.folder for record in records if record.name == chosen))
@@ -33,23 +33,25 @@ run_card.summary(run)
 pareto, slopes = st.columns(2, gap="medium")
 pareto.markdown("**All runs: forgetting against keeping**")
 pareto.plotly_chart(outcome_plot.pareto_figure(shown, chosen), theme=None, key="outcomes_pareto")
-slopes.markdown(f"**{chosen}: every memory before and after**")
+slopes.markdown(f"**{layout.escape(chosen)}: every memory before and after**")
 sample = state.parameter("sample")
 slopes.plotly_chart(outcome_plot.slopes_figure(run.samples, known, sample), theme=None, key="outcomes_slopes")
-st.markdown(f"**{chosen}: cohorts by CUD rank, with 95% bootstrap intervals**")
+st.markdown(f"**{layout.escape(chosen)}: cohorts by CUD rank, with 95% bootstrap intervals**")
 by_cohort = runs.outcome_by_cohort(run.samples, known.cohort)
 st.plotly_chart(outcome_plot.bars_figure(by_cohort), theme=None, key="outcomes_bars")
 
 st.subheader("Memory by memory")
-all_runs = [runs.read_run(record.folder) for record in records]
-table = run_tables.sample_table(run, known, runs.observed_difficulty(all_runs))
+table = run_tables.sample_table(run, known, state.observed(study))
 groups = [cohort for cohort in runs.COHORTS if (table.cohort == cohort).any()]
 cohort = st.segmented_control("Cohort", ["all", *groups], default="all", required=True, key="outcomes_cohort")
 rows = table if cohort == "all" else table[table.cohort == cohort]
-run_tables.choose_sample(rows, sample, len(all_runs), key=f"outcomes_samples_{chosen}_{cohort}")
+run_tables.choose_sample(rows, sample, key=f"outcomes_samples_{chosen}_{cohort}")
+st.caption(
+    f"Observed: {len(state.counted(study))} of {len(records)} runs count, those that more than halved the forget probability."
+)
 if sample in table.index:
     st.text(f"{table.question[sample]}\n{table.answer[sample]}")
-    st.page_link("pages/circuits.py", label="Open this memory in the Circuit explorer", query_params=layout.carried())
+    st.page_link("pages/circuits.py", label="Open this memory in the Circuit explorer", query_params=state.carried())
 else:
     st.caption("Select a row to select that memory on every page.")
 run_card.details(run, table)

@@ -9,7 +9,7 @@ study = layout.begin("Unlearn", "What happens to each memory while the model is 
 try:
     known = state.described(study)
 except ValueError as error:
-    st.error(f"The forget set cannot be read. {error}")
+    layout.problem("The forget set cannot be read.", str(error))
     st.stop()
 
 form, watch = st.columns([2, 3], gap="large")
@@ -19,7 +19,7 @@ with form:
         try:
             state.set_parameter("job", jobs.submit("unlearn", request.arguments, request.output))
         except ValueError as error:
-            st.error(str(error))
+            layout.problem("The run was not started.", str(error))
 
 mine = [job for job in jobs.jobs() if job.output.parent == runs.runs_folder(study)]
 active = next((job.id for job in reversed(mine) if job.active), None)
@@ -33,7 +33,7 @@ with watch:
         try:
             job_progress.show(chosen, known, key="unlearn")
         except ValueError as error:
-            st.error(f"{str(error).capitalize()}. Select another below, or start a run.")
+            layout.problem("This job cannot be shown. Select another below, or start a run.", str(error))
 
 if mine:
     st.subheader("Queue and earlier jobs")

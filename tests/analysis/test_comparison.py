@@ -36,6 +36,12 @@ def test_readouts_and_kinds_have_a_row_per_sample():
     assert kinds.sum(axis=1).tolist() == pytest.approx([1, 1])
 
 
+def test_an_empty_circuit_has_no_shares():
+    circuits = [made_circuit(EARLY, sample_id="a"), made_circuit({}, sample_id="b")]
+    for shares in (comparison.kind_shares(circuits), comparison.layer_shares(circuits)):
+        assert shares.loc["b"].isna().all() and shares.loc["a"].sum() == pytest.approx(1)
+
+
 def test_cliffs_delta_by_hand_and_against_mann_whitney(rng):
     assert comparison.cliffs_delta(np.array([1.0, 2.0]), np.array([2.0, 3.0])) == pytest.approx(3 / 4)  # 3 above, 1 tie
     easy, hard = rng.integers(0, 9, 15).astype(float), rng.integers(2, 12, 20).astype(float)

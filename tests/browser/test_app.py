@@ -69,4 +69,4 @@ def test_unlearning_and_its_outcome(visit):
     outcome.click()
     page.wait_for_url(re.compile("outcomes.*run=npo-seed0"))
     settle(page)
-    page.get_by_text("npo-seed0").first.wait_for()
+    page.get_by_text("npo-seed0: every memory before and after").wait_for()

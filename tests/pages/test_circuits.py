@@ -11,6 +11,12 @@ def test_without_results_it_says_what_to_run(made_up_study, open_page):
     assert "analysis circuits --model nowhere" in page.code[0].value
 
 
+def test_the_boundary_of_a_deeper_study_is_brought_into_range(scored_study, open_page):
+    page = open_page("circuits", late_from="11", edges="900")
+    assert not page.exception
+    assert 1 <= page.slider(key="late_from").value <= 3 and page.slider(key="edges").value <= page.slider(key="edges").max
+
+
 def test_it_opens_on_the_hardest_sample_in_words(scored_study, open_page):
     page = open_page("circuits")
     assert not page.exception

@@ -1,5 +1,8 @@
 """The Outcomes page: the empty state, the numbers of a run, and the selected memory."""
 
+import pandas as pd
+
+from analysis import store
 from analysis.dataset import load_samples
 from tests.pages.runs_fixture import made_up_study, open_page, own_folder, texts, write_run  # noqa: F401
 
@@ -61,3 +64,28 @@ def test_an_unknown_run_is_said_to_be_unknown(study):
     write_run(own_folder(study, "mine"), study, "NPO")
     at = open_page("outcomes", run="gone")
     assert "not in this workspace" in at.warning[0].value and at.metric[0].value == "5 of 8"
+
+
+def test_the_anchor_pool_is_a_cohort_of_its_own(study):
+    write_run(own_folder(study, "mine"), study, "NPO")
+    pool = [sample.id for sample in load_samples(study.forget)[:4]]
+    store.write_json(study.results / "scores" / "scores.json", {"anchor_pool": pool})
+    at = open_page("outcomes")
+    assert not at.exception
+    assert list(at.dataframe[1].value.cohort) == ["anchor pool"] * 4 + ["hard", "middle", "middle", "easy"]
+
+
+def test_without_a_run_that_forgot_there_is_no_observed_rank(study):
+    write_run(own_folder(study, "mine"), study, "NPO")
+    file = own_folder(study, "mine") / "samples.csv"
+    store.write_csv(file, pd.read_csv(file).assign(probability_after=0.9))
+    at = open_page("outcomes")
+    assert not at.exception and "0 of 1 runs count" in texts(at)
+    assert "observed_rank" not in at.dataframe[1].value
+
+
+def test_a_methods_name_is_text_not_markup(study):
+    write_run(own_folder(study, "mine"), study, "'![x](http://a/b.png)'")
+    for page in ("outcomes", "unlearn", "forget_set"):
+        at = open_page(page)
+        assert not at.exception and "![x](" not in texts(at)

@@ -94,3 +94,43 @@ def test_moving_the_share_moves_the_cohorts(scored_study, open_page):
     page = open_page("difficulty")
     page.slider(key="cohort_share").set_value(50).run()
     assert page.dataframe[0].value["cohort"].value_counts().to_dict() == {"hard": 12, "easy": 12}
+
+
+IMAGE = "![x](http://a/b.png)"
+
+
+def markup(page) -> str:
+    return "\n".join(str(p.value) for p in [*page.caption, *page.markdown, *page.info, *page.warning, *page.error])
+
+
+@pytest.mark.parametrize("name", ["forget_set", "difficulty", "circuits", "easy_vs_hard", "unlearn", "outcomes"])
+def test_titles_models_and_columns_are_text(made_up_study, open_page, name):
+    store.write_json(made_up_study.forget.with_name("study.json"), {
+        "title": IMAGE, "model": IMAGE, "forget": "forget.jsonl", "retain": "retain.jsonl",
+    })
+    made_up_study.forget.write_text(f'{{"{IMAGE}": "Q?", "answer": "A"}}\n')
+    page = open_page(name)
+    assert not page.exception and IMAGE not in markup(page)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "not json", '{"title": 1, "model": "m", "forget": "f", "retain": "r"}',
+                                     '{"title": "t", "model": "m", "forget": "../../x", "retain": "r"}'])
+def test_one_odd_study_breaks_no_page(made_up_study, open_page, content):
+    for folder in ("odd", "Not A Slug", "embedded"):
+        store.write_bytes(made_up_study.forget.parents[1] / folder / "study.json", content.encode())
+    assert [s.slug for s in store.studies()] == ["embedded", "made"]
+    with pytest.raises(ValueError, match="odd/study.json: expected"):
+        store.study("odd")
+    page = open_page("forget_set", study="odd")
+    assert not page.exception and "Showing the embedded one" in words(page)
+
+
+@pytest.mark.parametrize("config", ["not json", "[1]", '{"n_layer": "many", "n_head": [2], "model_type": 7, "hidden_size": null}'])
+def test_an_odd_model_config_is_not_shown(made_up_study, open_page, tmp_path, config):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(config)
+    store.write_json(made_up_study.forget.with_name("study.json"), {
+        "title": "t", "model": str(tmp_path / "model"), "forget": "forget.jsonl", "retain": "retain.jsonl",
+    })
+    page = open_page("forget_set")
+    assert not page.exception and [m.value for m in page.metric] == ["known once loaded"]
