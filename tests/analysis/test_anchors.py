@@ -20,6 +20,8 @@ def test_votes_come_before_mean_rank():
 
 
 def test_equal_votes_go_by_mean_rank_then_by_row():
+    uneven = pd.DataFrame({"A": [4.0, 3, 2, 1], "B": [2.0, 4, 3, 1]}, index=list("abcd"))
+    assert consensus(uneven, 1) == (["b"], ["d"])  # a and b have one vote each; mean easy ranks 2 and 1.5
     split = pd.DataFrame({"A": [4.0, 3, 2, 1], "B": [1.0, 2, 3, 4]}, index=list("abcd"))
     easy, hard = consensus(split, 1)
     assert easy == ["a"]  # a and d have one vote each and the same mean rank: the first row wins

@@ -61,7 +61,9 @@ def test_corrupted_prompts_have_as_many_tokens():
     tokenizer = AutoTokenizer.from_pretrained(DATA / "model")
     for split in SPLITS:
         samples = load_samples(DATA / f"{split}.jsonl")
-        tokenize(samples, tokenizer, max_length=96, corrupted=True)  # raises where a length differs
+        clean, corrupted = (tokenize(samples, tokenizer, max_length=96, corrupted=flag) for flag in (False, True))
+        assert (clean.attention_mask == corrupted.attention_mask).all()
+        assert (clean.labels == corrupted.labels).all()
 
 
 def test_recorded_sharing_is_the_number_of_other_retained_subjects_with_the_value(rows):

@@ -18,8 +18,8 @@ def test_every_page_opens_from_the_navigation(visit):
     for name, title in list(PAGES.items())[1:]:
         page.locator("[data-testid=stSidebar]").get_by_role("link", name=title, exact=True).click()
         page.wait_for_url(re.compile(f"/{name}"))
-        page.get_by_role("heading", name=title, level=1).wait_for()
         settle(page)
+        assert page.get_by_role("heading", name=title, level=1).is_visible()
 
 
 @pytest.mark.parametrize("name", ["circuits", "outcomes"])
@@ -69,4 +69,5 @@ def test_unlearning_and_its_outcome(visit):
     outcome.click()
     page.wait_for_url(re.compile("outcomes.*run=npo-seed0"))
     settle(page)
-    page.get_by_text("npo-seed0: every memory before and after").wait_for()
+    assert page.get_by_text("npo-seed0: every memory before and after").is_visible()
+    assert "of 216" in page.get_by_test_id("stMetric").filter(has_text="Memories forgotten").inner_text()
