@@ -35,22 +35,24 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; default: CUD
 @app.command()
 def circuits(
     model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero",
-    ig_steps: int = 20, n_edges: int = 200, limit: int | None = None, seed: int = 0, device: Device = None,
+    ig_steps: int = 20, n_edges: int | None = None, limit: int | None = None, seed: int = 0, device: Device = None,
 ) -> None:
     """Edge scores and a circuit per sample: circuits.safetensors, circuits.json and EAP-IG JSON. Nothing is random: the seed is
     only recorded."""
     with bad_input_exits(), store.output_folder(output, "circuits.json") as folder:
         from analysis import provenance
         from analysis.attribution import AttributionConfig
+        from analysis.circuit import default_n_edges
         from analysis.dataset import load_samples
         from analysis.scoring import circuits_of
 
         config = AttributionConfig(method, ablation, ig_steps)
-        if n_edges < 1:
+        if n_edges is not None and n_edges < 1:
             raise ValueError(f"n_edges must be at least 1, got {n_edges}")
         samples = load_samples(data, limit=limit)
         reference = load_samples(data) if limit and ablation == "mean" else None
         handle = _load(model, device)
+        n_edges = n_edges or default_n_edges(handle.index)
         found, error = circuits_of(handle, samples, config, n_edges, reference, _say)
         settings = asdict(config) | {"n_edges": n_edges, "seed": seed}
         store.write_circuits(folder, found, settings, provenance.of(handle, data=samples) | {"completeness_error": error})
@@ -61,21 +63,23 @@ def circuits(
 @app.command()
 def score(
     model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default", method: Attribution = "EAP-IG-inputs",
-    ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int = 200, n_anchors: int = 12, sigma: float = 1e-3,
+    ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None, n_anchors: int = 12, sigma: float = 1e-3,
     n_pairs: int = 30, seed: int = 0, device: Device = None,
 ) -> None:
     """CUD and MRD of every forget sample: scores.csv and scores.json."""
     with bad_input_exits(), store.output_folder(output, "scores.json") as folder:
         from analysis import provenance
         from analysis.attribution import AttributionConfig
+        from analysis.circuit import default_n_edges
         from analysis.dataset import load_samples
         from analysis.scoring import ScoringConfig
         from analysis.scoring import score as score_samples
 
         attribution = AttributionConfig(method, ablation, ig_steps)
-        config = ScoringConfig(attribution, n_edges, preset, n_anchors, sigma, n_pairs, seed)
+        config = ScoringConfig(attribution, 1 if n_edges is None else n_edges, preset, n_anchors, sigma, n_pairs, seed)
         sets = {"forget": load_samples(forget), "retain": load_samples(retain)}
         handle = _load(model, device)
+        config = replace(config, n_edges=n_edges or default_n_edges(handle.index))
         result = score_samples(handle, sets["forget"], sets["retain"], config, _say)
         for name, left in result.details["anchor_forget_probability"].items():
             if left > BARELY_FORGOTTEN:

@@ -66,6 +66,11 @@ def select(scores: Scores, index: GraphIndex, n_edges: int) -> EdgeMask:
     return prune(chosen, index)
 
 
+def default_n_edges(index: GraphIndex) -> int:
+    """A tenth of the graph's edges, at most 200: enough to tell samples apart, too few to be the whole graph."""
+    return max(1, min(200, round(int(index.real_edges.sum()) / 10)))
+
+
 def prune(in_circuit: EdgeMask, index: GraphIndex) -> EdgeMask:
     """Keep only edges on a path from `input` to `logits`."""
     owner = index.backward_nodes

@@ -61,7 +61,7 @@ class Job:
 
 def command_line(arguments: list[str] | tuple[str, ...]) -> str:
     """What a person types to run the same work without the page."""
-    return shlex.join(["python", "-m", "analysis", *arguments])
+    return shlex.join([".venv/bin/python", "-m", "analysis", *arguments])
 
 
 def submit(kind: str, arguments: list[str], output: Path) -> str:

@@ -52,6 +52,7 @@ def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # its hints on special tokens would drown the one line that says what is wrong
     target = _device(device)
     name = str(Path(name).expanduser()) if str(name).startswith("~") else str(name)
     is_path = Path(name).exists() or name.startswith((".", "/", "~")) or name.count("/") > 1  # a hub id is OWNER/NAME or NAME

@@ -50,6 +50,7 @@ def record_run(
     except ValueError:  # bad settings; what a killed worker leaves stays to be looked at
         shutil.rmtree(partial)
         raise
+    (partial / "progress.json").unlink()
     partial.replace(output)
     return summary
 
@@ -70,6 +71,7 @@ def _fill(partial: Path, handle: ModelHandle, forget, retain, batches, config: U
                 epochs.append(record.evaluation.forget_nll)
             report(record)
     seconds = time.perf_counter() - start
+    _progress(partial, record, config, "saving")
     samples = samples_frame(forget, np.stack(epochs))
     summary = _summary(samples, retain_before, answer_nll(model, batches["retain"])) | {"seconds": round(seconds, 1)}
     _finish(partial, handle, model, forget, retain, config, samples, summary)
@@ -134,11 +136,9 @@ def describe(config: UnlearningConfig) -> dict[str, Any]:
 
 
 def _finish(partial: Path, handle: ModelHandle, model: nn.Module, forget, retain, config, samples: pd.DataFrame, summary) -> None:
-    _progress(partial, StepRecord(0, 0, config.n_epochs, 0.0, 0.0, summary["seconds"]), config, "saving")
     store.write_csv(partial / "samples.csv", samples)
     store.write_bytes(partial / "config.yaml", yaml.safe_dump(describe(config), sort_keys=False).encode())
     model.save_pretrained(partial / "model")
     handle.tokenizer.save_pretrained(partial / "model")
-    (partial / "progress.json").unlink()
     record = provenance.of(handle, forget=forget, retain=retain) | {"config": describe(config), "summary": summary}
     store.write_json(partial / "manifest.json", record)

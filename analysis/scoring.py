@@ -1,7 +1,7 @@
 """Both difficulty scores of a whole forget set: circuits, anchor runs, CUD and MRD in one table."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,8 @@ from analysis.unlearning import final_nll, preset
 class ScoringConfig:
     """How a forget set is scored. `n_anchors` on each side, from a random half of the set; `n_edges` per circuit."""
 
-    attribution: AttributionConfig = field(default_factory=AttributionConfig)
-    n_edges: int = 200
+    attribution: AttributionConfig
+    n_edges: int
     preset: str = "embedded"
     n_anchors: int = 12
     sigma: float = 1e-3

@@ -72,11 +72,14 @@ def _queued(job: jobs.Job, progress: dict[str, Any] | None) -> None:
 
 def _running(job: jobs.Job, progress: dict[str, Any] | None) -> None:
     elapsed = time.time() - job.started
+    if progress is None and job.output.exists():  # written, the process is about to end
+        st.progress(1.0, text=f"Saving the run · {duration(elapsed)} so far")
+        return
     if progress is None:
         st.progress(0.0, text=f"Starting · {duration(elapsed)} so far")
         return
     if progress["phase"] == "saving":
-        st.progress(1.0, text=f"Saving the run · {duration(elapsed)} so far")
+        st.progress(1.0, text=f"Measuring and saving the run · {duration(elapsed)} so far")
         return
     step, n_steps = progress["step"], max(1, progress["n_steps"])
     text = f"Step {step} of {n_steps} · epoch {progress['epoch']} of {progress['n_epochs']} · {duration(elapsed)} so far"

@@ -28,7 +28,7 @@ STYLE = """
 
 def begin(title: str, question: str) -> store.Study:
     """Page config, navigation, study and heading; the first call of every page. Returns the study to show."""
-    st.set_page_config(page_title=f"{title} - Lethe", page_icon=ICON, layout="wide")
+    st.set_page_config(page_title=title if title == "Lethe" else f"{title} - Lethe", page_icon=ICON, layout="wide")
     st.html(f"<style>{STYLE}</style>")
     state.carry()
     current = state.study()

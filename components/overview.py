@@ -44,12 +44,19 @@ def headline(overview: Overview) -> None:
         ("Unlearning runs", str(len(overview.records)),
          f"lowest forget probability {best.forget_probability:.2f} ({layout.escape(best.method)})" if best else "start one on Unlearn"),
         ("CUD against outcome", "-" if cud is None else f"{cud['spearman']:.2f}",
-         "not computed: needs scores and a run" if cud is None else f"Spearman, held out; {cud['given_length']:.2f} at fixed length"),
+         _missing(overview) if cud is None else f"Spearman, held out; {cud['given_length']:.2f} at fixed length"),
     ]
     for column, (label, value, note) in zip(st.columns(4), values, strict=True):
         with column.container(border=True, height="stretch", gap=None):
             st.metric(label, value)
             st.caption(note)
+
+
+def _missing(overview: Overview) -> str:
+    """Why there is no figure for how CUD predicts the outcome."""
+    if overview.scores is None or not overview.records:
+        return "not computed: needs scores and a run"
+    return "not computed: no run halved the forget probability"
 
 
 def steps(overview: Overview) -> None:
@@ -61,7 +68,7 @@ def steps(overview: Overview) -> None:
         ("Circuits", "Circuit explorer", f"{overview.n_circuits} circuits" if overview.n_circuits else "not computed"),
         ("Compare", "Easy vs hard", "ready" if done and overview.n_circuits else "needs circuits"),
         ("Unlearn", "Unlearn", "ready"),
-        ("Outcomes", "Outcomes", f"{len(overview.records)} runs" if overview.records else "no run yet"),
+        ("Outcomes", "Outcomes", _count(len(overview.records), "run") if overview.records else "no run yet"),
     ]
     st.subheader("The way through", anchor=False)
     for column, (number, (label, page, now)) in zip(st.columns(len(ways)), enumerate(ways, 1), strict=True):
@@ -73,11 +80,15 @@ def steps(overview: Overview) -> None:
 def takeaways(overview: Overview) -> None:
     """What the numbers say, in sentences made from them."""
     st.subheader("What was found here", anchor=False)
+    st.caption(
+        "CUD, circuit-guided unlearning difficulty, compares a sample's circuit with those of easy and hard samples. MRD, memory "
+        "removal difficulty, is low where the answer hardly moves when the weights do. Both are computed before unlearning."
+    )
     if overview.scores is None:
         st.caption("Nothing yet: compute the scores on the Difficulty page.")
         return
     if overview.records:
-        spread = [f"{layout.escape(r.method)} {r.forget_probability:.2f} / {r.retain_probability:.2f}" for r in overview.records
+        spread = [f"{layout.escape(r.name)} {r.forget_probability:.2f} / {r.retain_probability:.2f}" for r in overview.records
                   if r.retain_probability is not None]
         st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {'; '.join(spread)}.")
     if overview.validity is not None:
@@ -88,6 +99,10 @@ def takeaways(overview: Overview) -> None:
                 line += (f"; with the answer's length held fixed it {_verdict(row.given_low, row.given_high)}: "
                          f"{row.given_length:.2f} ({row.given_low:.2f} to {row.given_high:.2f})")
             st.markdown(line + ".")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _verdict(low: float, high: float) -> str:

@@ -22,6 +22,9 @@ def summary(run: runs.Run) -> None:
         "Retain probability", "not measured" if kept is None else f"{kept:.2f}", _change(record.retain_before, kept),
         help="The same over retain samples",
     )
+    if record.forget_before < runs.FORGOTTEN_BELOW:
+        st.warning(f"The model hardly knew these answers before the run: mean probability {record.forget_before:.3f}. "
+                   "There was little to forget, so the figures above say nothing about unlearning.")
     seconds.metric("Time", "not recorded" if record.seconds is None else duration(record.seconds))
 
 

@@ -33,6 +33,7 @@ def show_pair(table: pd.DataFrame) -> tuple[str, str]:
     first = _pick(left, table, "Left sample", "left", default=order[-1])
     second = _pick(right, table, "Right sample", "right", default=order[0])
     middle.button("Swap", width="stretch", on_click=_swap, args=(first, second))
+    st.caption("Opens with the easiest (left) and the hardest (right) by CUD that are no anchors.")
     for column, chosen in zip(st.columns(2), (first, second), strict=True):
         with column.container(gap=None):
             describe(table, chosen)

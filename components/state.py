@@ -62,6 +62,8 @@ def select_study(slug: str) -> None:
 def sample_id(known: list[str], default: str | None = None, slot: str = "sample") -> str:
     """The selected sample if it is one of `known`, else the default, else the first. A page with two has two slots."""
     chosen = st.query_params.get(slot)
+    if chosen and chosen not in known:
+        st.warning("The sample named in this address is not in this study. Showing another.")
     return chosen if chosen in known else (default if default in known else known[0])
 
 

@@ -22,6 +22,7 @@ st.caption(
     "Cohorts here hold all samples. CUD's anchors lie at the ends by construction: they were chosen by what unlearning did to them. "
     "Outcomes and cohorts by CUD on Easy vs hard leave out the pool that they came from."
 )
+score_form.anchor_warning(details)
 selected = state.sample_id(table["sample_id"].tolist())
 
 score_table.show(table, key="difficulty_table")
@@ -34,7 +35,10 @@ with right:
 
 st.subheader("Do CUD and MRD agree?")
 value, low, high = validity.spearman(-table["rank_cud"].to_numpy(), -table["rank_mrd"].to_numpy())
-st.caption(f"Spearman {value:.2f} (95% interval {low:.2f} to {high:.2f}, n={len(table)}). High CUD and low MRD both mean hard.")
+if value == value:
+    st.caption(f"Spearman {value:.2f} (95% interval {low:.2f} to {high:.2f}, n={len(table)}). High CUD and low MRD both mean hard.")
+else:
+    st.warning("One of the scores is the same for all samples, so it ranks nothing: no cohorts by it, and no agreement to show.")
 scatter, apart = st.columns([3, 2])
 with scatter:
     difficulty_plot.selectable(difficulty_plot.scatter_figure(table, selected), key="difficulty_scatter")

@@ -87,3 +87,11 @@ def test_networkx_keeps_parallel_inputs_apart():
     graph = to_networkx(made_circuit({"input->a0.h0<q>": 1.0, "input->a0.h0<k>": 2.0, "a0.h0->logits": 3.0}))
     assert graph.number_of_edges("input", "a0.h0") == 2
     assert graph["input"]["a0.h0"]["k"]["score"] == 2.0 and graph.nodes["logits"]["layer"] == 2
+
+
+def test_the_default_budget_is_a_tenth_of_a_small_graph_and_never_more_than_200():
+    from analysis.circuit import default_n_edges
+    from analysis.graph import GraphIndex
+
+    sizes = [(1, 1, 1), (2, 2, 2), (8, 4, 4), (12, 12, 12)]  # 6, 46, 1997 and 32491 edges
+    assert [default_n_edges(GraphIndex(*size, 8)) for size in sizes] == [1, 5, 200, 200]

@@ -167,4 +167,4 @@ def test_bad_requests_are_refused(tmp_path):
 
 
 def test_the_command_shown_can_be_pasted():
-    assert jobs.command_line(["unlearn", "--model", "my model"]) == "python -m analysis unlearn --model 'my model'"
+    assert jobs.command_line(["unlearn", "--model", "my model"]) == ".venv/bin/python -m analysis unlearn --model 'my model'"

@@ -72,4 +72,4 @@ def test_failed_circuits_say_why_and_can_be_started_again(scored_study, open_pag
 def test_the_embedded_study_is_computed_on_the_command_line(open_page, monkeypatch, tmp_path):
     monkeypatch.setattr(store, "DATA", tmp_path / "data")
     page = open_page("difficulty", study="embedded")
-    assert not page.exception and page.code[0].value == "python -m analysis demo results" and not page.button
+    assert not page.exception and page.code[0].value == ".venv/bin/python -m analysis demo results" and not page.button

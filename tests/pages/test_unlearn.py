@@ -32,7 +32,7 @@ def test_empty_page_offers_a_start_and_the_command_line(study):
     at = open_page("unlearn")
     assert not at.exception and "No run is going" in texts(at) and "not known yet" in texts(at)
     command = next(code.value for code in at.code)
-    assert command.startswith("python -m analysis unlearn --model ") and "--method NPO --preset embedded --seed 0" in command
+    assert command.startswith(".venv/bin/python -m analysis unlearn --model ") and "--method NPO --preset embedded --seed 0" in command
     assert command.endswith("/npo-seed0")
 
 
