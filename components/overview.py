@@ -82,7 +82,8 @@ def takeaways(overview: Overview) -> None:
     st.subheader("What was found here", anchor=False)
     st.caption(
         "CUD, circuit-guided unlearning difficulty, compares a sample's circuit with those of easy and hard samples. MRD, memory "
-        "removal difficulty, is low where the answer hardly moves when the weights do. Neither sees what unlearning does to a sample outside CUD's anchor pool."
+        "removal difficulty, is low where the answer hardly moves when the weights do. Neither sees what unlearning does to a "
+        "sample outside CUD's anchor pool."
     )
     if overview.scores is None:
         st.caption("Nothing yet: compute the scores on the Difficulty page.")
