@@ -14,9 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from analysis import store
-
-BARELY_FORGOTTEN = 0.7  # mean probability left by an anchor run above which its ranking is that of the untouched model
+from analysis import runs, store
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 demo_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -82,7 +80,7 @@ def score(
         config = replace(config, n_edges=n_edges or default_n_edges(handle.index))
         result = score_samples(handle, sets["forget"], sets["retain"], config, _say)
         for name, left in result.details["anchor_forget_probability"].items():
-            if left > BARELY_FORGOTTEN:
+            if left > runs.BARELY_FORGOTTEN:
                 hint = "its anchors say little; give a preset that forgets"
                 typer.echo(f"warning: the anchor run with {name} left a forget probability of {left}; {hint}", err=True)
         store.write_csv(folder / "scores.csv", result.table)

@@ -116,12 +116,6 @@ def cancel(job_id: str) -> None:
                     os.killpg(row["pid"], signal.SIGTERM)
 
 
-def recover() -> None:
-    """Mark the job of a dead worker as interrupted, end what it left running, and start the next one."""
-    with _transaction() as db:
-        _recover(db)
-
-
 def tail(job_id: str, n_lines: int = 12) -> str:
     """The last lines that the job printed, errors last; empty if it printed nothing."""
     return "\n".join([*_lines(job_id, "out", n_lines), *_lines(job_id, "err", n_lines)][-n_lines:])

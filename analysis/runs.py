@@ -21,6 +21,7 @@ from analysis.cohorts import cohorts
 from analysis.dataset import Sample
 
 FORGOTTEN_BELOW = 0.3  # probability per answer token; equal to evaluation.FORGOTTEN, which would cost pages an import of torch
+BARELY_FORGOTTEN = 0.7  # probability left by an anchor run above which it ranks samples as the untouched model does
 COHORTS = ("hard", "middle", "easy", "anchor pool", "unscored")
 SAMPLE_COLUMNS = {
     "sample_id": str, "nll_after": float, "probability_before": float, "probability_after": float, "forgotten_epoch": "Int64",

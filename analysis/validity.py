@@ -72,11 +72,6 @@ def predictive_validity(scores: pd.DataFrame, observed_rank: pd.Series, anchor_p
     return pd.DataFrame(rows, columns=["predictor", "n", "spearman", "low", "high", "given_length", "given_low", "given_high"])
 
 
-def agreement(post_nll: pd.DataFrame) -> pd.DataFrame:
-    """Spearman between runs' post-unlearning losses (rows samples, columns runs): a square table."""
-    return post_nll.corr(method="spearman")
-
-
 def disagreement(scores: pd.DataFrame) -> pd.DataFrame:
     """Samples by how far apart CUD and MRD rank them, furthest first: sample_id, question, rank_cud, rank_mrd, gap."""
     table = scores[["sample_id", "question", "rank_cud", "rank_mrd"]].assign(gap=scores["rank_cud"] - scores["rank_mrd"])

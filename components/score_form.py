@@ -4,12 +4,10 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from analysis import jobs, store
+from analysis import jobs, runs, store
 from components import layout
 
 MARKERS = {"scores": "scores.csv", "circuits": "circuits.json"}  # the file that is there once a result is
-BARELY_FORGOTTEN = 0.7  # mean probability left above which an anchor run ranks samples as the untouched model does
-
 EXPLANATION = """
 **CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): several methods unlearn a random half of the forget set. The
 samples that they agree to be easiest and hardest give an easy and a hard *anchor circuit*. A sample's CUD is
@@ -84,7 +82,7 @@ def _draw(newest: dict[str, jobs.Job]) -> None:
 
 def anchor_warning(details: dict) -> None:
     """Says so if the runs that chose CUD's anchors hardly forgot anything."""
-    left = {m: p for m, p in details.get("anchor_forget_probability", {}).items() if p > BARELY_FORGOTTEN}
+    left = {m: p for m, p in details.get("anchor_forget_probability", {}).items() if p > runs.BARELY_FORGOTTEN}
     if left:
-        runs = ", ".join(f"{method} {probability:.2f}" for method, probability in left.items())
-        st.warning(f"CUD's anchors say little: these anchor runs left most of the memories in place ({runs} forget probability).")
+        named = ", ".join(f"{method} {probability:.2f}" for method, probability in left.items())
+        st.warning(f"CUD's anchors say little: these anchor runs left most of the memories in place ({named} forget probability).")

@@ -134,3 +134,21 @@ def test_an_odd_model_config_is_not_shown(made_up_study, open_page, tmp_path, co
     })
     page = open_page("forget_set")
     assert not page.exception and [m.value for m in page.metric] == ["known once loaded"]
+
+
+@pytest.mark.parametrize(("left", "warned"), [(0.98, True), (0.2, False)])
+def test_anchor_runs_that_hardly_forgot_are_named(scored_study, open_page, left, warned):
+    store.write_json(scored_study.results / "scores" / "scores.json", {"anchor_forget_probability": {"NPO": left}})
+    page = open_page("difficulty")
+    assert not page.exception
+    assert ("NPO 0.98" in words(page)) is warned
+
+
+def test_equal_ranks_give_a_warning_and_no_cohorts(scored_study, open_page):
+    table, details = store.read_scores(scored_study.results / "scores")
+    store.write_csv(scored_study.results / "scores" / "scores.csv", table.assign(cud=0.5, rank_cud=12.5))
+    page = open_page("difficulty")
+    assert not page.exception
+    assert "ranks nothing" in words(page)
+    assert "nan" not in words(page)
+    assert set(page.dataframe[0].value["cohort"]) == {"middle"}
