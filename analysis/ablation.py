@@ -26,8 +26,7 @@ def node_outputs(handle: ModelHandle, batch: TokenBatch) -> tuple[NodeOutputs, F
     outputs[:, 0] = embedded
 
     def keep_heads(z: Tensor, layer: int) -> None:
-        heads = torch.einsum("bphe,hed->bhpd", z.unflatten(-1, (index.n_heads, -1)), layers[layer].write_weights())
-        outputs[:, index.head_rows(layer)] = heads
+        outputs[:, index.head_rows(layer)] = layers[layer].writes(z)[0]
 
     def keep_mlp(out: Tensor, layer: int) -> None:
         outputs[:, index.mlp_row(layer)] = out

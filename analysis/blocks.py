@@ -1,8 +1,13 @@
 """Where each architecture keeps its norms, projections and MLPs, and hooks on them. Plain Hugging Face modules, never changed.
 
-Supported are pre-norm decoders with separate norms before attention and MLP: every reader sees a norm of the plain sum of all
-earlier writers. Position embeddings and output biases are constants of the residual stream, not nodes (as in EAP-IG, where
-`input` is the token embedding).
+Supported are decoders whose readers (each head's q, k and v, each MLP, the logits) see a norm of the plain sum of all earlier
+writers. Position embeddings and output biases are constants of the residual stream, not nodes (as in EAP-IG, where `input` is the
+token embedding; in Gemma the embedding as scaled by the model). Two families bend that rule:
+
+* Gemma 2 and 3 norm what attention and MLP give before adding it. That norm divides the heads' sum by one scale; a head writes
+  its linear share at the scale of that very run (`Block.writes`), so that the stream remains the sum of its writers.
+* Phi's attention and MLP read one shared norm. They are separate readers all the same: the MLP is given a norm of its own
+  (`SharedNorm`), of the same weights.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,12 +20,32 @@ from torch import Tensor, nn
 
 from analysis.graph import GraphIndex
 
-ARCHITECTURES = ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3")
+ARCHITECTURES = ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi")
+NEAR_MISSES = {  # why a type that looks like one of these is not
+    "gemma3": "it reads pictures, too; take a text-only checkpoint, of type gemma3_text",
+    "olmo2": "its attention and MLP read the residual stream without a norm before them",
+    "olmo3": "its attention and MLP read the residual stream without a norm before them",
+    "phi3": "its q, k and v are one projection of another layout than those known here",
+    "mixtral": "its MLPs are mixtures of experts",
+    "qwen2_moe": "its MLPs are mixtures of experts",
+    "qwen3_moe": "its MLPs are mixtures of experts",
+}
+
+
+@dataclass(frozen=True)
+class SharedNorm:
+    """A norm that attention and MLP share, as the MLP reads it: what a "pre" hook returns is normed for the MLP alone."""
+
+    norm: nn.Module
+    mlp: nn.Module
 
 
 @dataclass(frozen=True)
 class Block:
-    """One layer's modules. `projections` is one fused module or q, k and v apart; `layout` says how outputs are ordered."""
+    """One layer's modules. `projections` is one fused module or q, k and v apart; `layout` says how outputs are ordered.
+
+    `mlp` is the module whose output joins the residual stream: the norm after the MLP where there is one.
+    """
 
     layout: str  # "fused" q|k|v, "interleaved" per head q|k|v, "separate"
     n_heads: int
@@ -29,8 +54,9 @@ class Block:
     attn_norm: nn.Module
     projections: tuple[nn.Module, ...]
     out_proj: nn.Module
-    mlp_norm: nn.Module
+    mlp_norm: nn.Module | SharedNorm
     mlp: nn.Module
+    post_norm: nn.Module | None = None  # between the out-projection and the residual stream
 
     def split(self, output: Tensor, which: int) -> Float[Tensor, "... letter n_heads d_head"]:
         """Output of projection `which`, by letter (q, k, v) and head; grouped K/V heads must already be repeated."""
@@ -58,7 +84,18 @@ class Block:
             biases.append(parts[:, :, -1])
         return torch.cat(weights), torch.cat(biases)
 
+    def writes(self, z: Float[Tensor, "batch pos features"]) -> tuple[Float[Tensor, "batch n_heads pos d_model"], Tensor]:
+        """What each head adds to the residual stream, from the out-projection's input; and what the output bias adds."""
+        heads = torch.einsum("bphe,hed->bhpd", z.unflatten(-1, (self.n_heads, -1)), self.write_weights())
+        bias = heads.new_zeros(heads.shape[-1]) if self.out_proj.bias is None else self.out_proj.bias
+        if self.post_norm is None:
+            return heads, bias
+        _, sigma, gain, _, _ = norm_parts(self.post_norm, heads.sum(1) + bias)
+        share = gain / sigma  # [batch, pos, d_model]
+        return heads * share[:, None], bias * share
+
     def write_weights(self) -> Float[Tensor, "n_heads d_head d_model"]:
+        """The out-projection's weights per head; a norm after it, where there is one, comes on top (see `writes`)."""
         weight = self.out_proj.weight if _is_conv1d(self.out_proj) else self.out_proj.weight.T
         return weight.unflatten(0, (self.n_heads, -1))
 
@@ -68,12 +105,18 @@ class Block:
         return grouped.unflatten(-1, (self.n_kv_heads, -1)).repeat_interleave(groups, -2).flatten(-2)
 
 
+def check_supported(model_type: str | None) -> None:
+    """Raises ValueError, with a reason where one is known, for an architecture that is not supported."""
+    if model_type not in ARCHITECTURES:
+        reason = f" ({NEAR_MISSES[model_type]})" if model_type in NEAR_MISSES else ""
+        raise ValueError(f"architecture {model_type!r} is not supported{reason}; expected one of {', '.join(ARCHITECTURES)}")
+
+
 def describe(model: nn.Module) -> GraphIndex:
     """Sizes of the model's graph. Raises ValueError for an architecture that is not supported."""
     config = model.config
-    if config.model_type not in ARCHITECTURES:
-        raise ValueError(f"architecture {config.model_type!r} is not supported; expected one of {', '.join(ARCHITECTURES)}")
-    parallel = config.model_type == "gpt_neox" and config.use_parallel_residual
+    check_supported(config.model_type)
+    parallel = config.model_type == "phi" or (config.model_type == "gpt_neox" and config.use_parallel_residual)
     n_heads = config.num_attention_heads
     n_kv_heads = getattr(config, "num_key_value_heads", None) or n_heads
     return GraphIndex(config.num_hidden_layers, n_heads, n_kv_heads, config.hidden_size, parallel)
@@ -81,8 +124,7 @@ def describe(model: nn.Module) -> GraphIndex:
 
 def blocks(model: nn.Module, index: GraphIndex) -> list[Block]:
     """The model's layers, in order."""
-    kind = model.config.model_type
-    sizes = (index.n_heads, index.n_kv_heads)
+    kind, sizes = model.config.model_type, (index.n_heads, index.n_kv_heads)
     if kind == "gpt2":
         return [
             Block("fused", *sizes, b.attn, b.ln_1, (b.attn.c_attn,), b.attn.c_proj, b.ln_2, b.mlp) for b in model.transformer.h
@@ -92,30 +134,46 @@ def blocks(model: nn.Module, index: GraphIndex) -> list[Block]:
             Block("interleaved", *sizes, b.attention, b.input_layernorm, (b.attention.query_key_value,), b.attention.dense,
                   b.post_attention_layernorm, b.mlp) for b in model.gpt_neox.layers
         ]
+    layer_of = {"phi": _phi_layer, "gemma2": _post_normed_layer, "gemma3_text": _post_normed_layer}.get(kind, _llama_layer)
     return [
         Block("separate", *sizes, b.self_attn, b.input_layernorm, (b.self_attn.q_proj, b.self_attn.k_proj, b.self_attn.v_proj),
-              b.self_attn.o_proj, b.post_attention_layernorm, b.mlp) for b in model.model.layers
+              *layer_of(b)) for b in model.model.layers
     ]
 
 
+def _llama_layer(b: nn.Module) -> tuple:
+    return b.self_attn.o_proj, b.post_attention_layernorm, b.mlp
+
+
+def _post_normed_layer(b: nn.Module) -> tuple:
+    return b.self_attn.o_proj, b.pre_feedforward_layernorm, b.post_feedforward_layernorm, b.post_attention_layernorm
+
+
+def _phi_layer(b: nn.Module) -> tuple:
+    return b.self_attn.dense, SharedNorm(b.input_layernorm, b.mlp), b.mlp
+
+
 def final_norm(model: nn.Module) -> nn.Module:
-    return {"gpt2": lambda m: m.transformer.ln_f, "gpt_neox": lambda m: m.gpt_neox.final_layer_norm}.get(
-        model.config.model_type, lambda m: m.model.norm
-    )(model)
+    """The norm before the logits."""
+    return {
+        "gpt2": lambda m: m.transformer.ln_f, "gpt_neox": lambda m: m.gpt_neox.final_layer_norm,
+        "phi": lambda m: m.model.final_layernorm,
+    }.get(model.config.model_type, lambda m: m.model.norm)(model)
 
 
 def norm_parts(norm: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, bool]:
     """Normalised input (before gain), its scale sigma, gain, bias and whether the norm centres."""
     centred = isinstance(norm, nn.LayerNorm)
     shifted = x - x.mean(-1, keepdim=True) if centred else x
-    eps = norm.eps if centred else norm.variance_epsilon
+    eps = norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps
     sigma = (shifted.pow(2).mean(-1, keepdim=True) + eps).sqrt()
     bias = norm.bias if centred and norm.bias is not None else torch.zeros_like(norm.weight)
-    return shifted / sigma, sigma, norm.weight, bias, centred
+    gain = 1 + norm.weight if type(norm).__name__.startswith("Gemma") else norm.weight
+    return shifted / sigma, sigma, gain, bias, centred
 
 
 @contextmanager
-def hooked(hooks: list[tuple[nn.Module, str, Callable]], layers: list[Block]) -> Iterator[None]:
+def hooked(hooks: list[tuple[nn.Module | SharedNorm, str, Callable]], layers: list[Block]) -> Iterator[None]:
     """Install hooks ("pre" gets and may replace the input, "post" the output), K/V per query head; all undone at the end.
 
     A "post" hook on a K or V projection sees one output per *query* head.
@@ -128,12 +186,27 @@ def hooked(hooks: list[tuple[nn.Module, str, Callable]], layers: list[Block]) ->
             for module in block.projections[1:]:
                 stack.callback(module.register_forward_hook(lambda _m, _a, out, b=block: b.repeat(out)).remove)
         for module, kind, function in hooks:
-            if kind == "pre":
-                handle = module.register_forward_pre_hook(lambda _m, args, f=function: _as_args(f(args[0]), args))
+            if isinstance(module, SharedNorm):
+                handles = _hook_shared(module, function)
+            elif kind == "pre":
+                handles = [module.register_forward_pre_hook(lambda _m, args, f=function: _as_args(f(args[0]), args))]
             else:
-                handle = module.register_forward_hook(lambda _m, _args, out, f=function: f(out))
-            stack.callback(handle.remove)
+                handles = [module.register_forward_hook(lambda _m, _args, out, f=function: f(out))]
+            for handle in handles:
+                stack.callback(handle.remove)
         yield
+
+
+def _hook_shared(shared: SharedNorm, function: Callable) -> list:
+    """Show `function` the input of the shared norm, and norm what it returns again for the MLP alone."""
+    inputs = []
+
+    def renorm(_mlp: nn.Module, args: tuple) -> tuple | None:
+        replaced = function(inputs.pop())
+        return None if replaced is None else (shared.norm.forward(replaced), *args[1:])  # `forward`: no hook sees it twice
+
+    keep = shared.norm.register_forward_pre_hook(lambda _m, args: inputs.append(args[0]))
+    return [keep, shared.mlp.register_forward_pre_hook(renorm)]
 
 
 def _as_args(replacement: Tensor | None, args: tuple) -> tuple | None:

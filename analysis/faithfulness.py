@@ -107,14 +107,13 @@ class _AblatedRun:
         return block.join(out.unflatten(2, (-1, self.index.n_heads)))
 
     def keep_heads(self, z: Tensor, layer: int) -> None:
-        block = self.layers[layer]
-        heads = torch.einsum("bphe,hed->bhpd", z.unflatten(-1, (self.index.n_heads, -1)), block.write_weights())
-        self.outputs[:, self.index.head_rows(layer)] = heads
-        if block.out_proj.bias is not None and not self.index.parallel_attn_mlp:
-            self.constant = self.constant + block.out_proj.bias
+        self.outputs[:, self.index.head_rows(layer)], bias = self.layers[layer].writes(z)
+        if self.index.parallel_attn_mlp:
+            self.pending_bias = bias  # the MLP beside it does not read it
+        else:
+            self.constant = self.constant + bias
 
     def keep_mlp(self, out: Tensor, layer: int) -> None:
         self.outputs[:, self.index.mlp_row(layer)] = out
-        if self.index.parallel_attn_mlp and self.layers[layer].out_proj.bias is not None:
-            self.constant = self.constant + self.layers[layer].out_proj.bias
-
+        if self.index.parallel_attn_mlp:
+            self.constant = self.constant + self.pending_bias

@@ -1,7 +1,6 @@
-"""Tiny random models and a tokenizer made in the test; shapes of analysis/ functions are checked while tests run."""
+"""Tiny random models, a tokenizer and samples; shapes of analysis/ functions are checked while tests run."""
 
 import os
-from functools import partial
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -12,6 +11,8 @@ install_import_hook("analysis", "beartype.beartype")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+
+from tests.tiny_models import tiny_model  # noqa: E402
 
 torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
 
@@ -48,33 +49,6 @@ def samples():
         Sample(id=f"s{row}", question=q, answer=a, split="forget", row=row, corrupted_question=None)
         for row, (q, a) in enumerate(QUESTIONS)
     ]
-
-
-def tiny_model(kind: str, vocab_size: int, seed: int = 0) -> torch.nn.Module:
-    """A random 2-layer float64 model, its weights large enough that every edge matters."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    common = {"vocab_size": vocab_size, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
-              "max_position_embeddings": 128, "bos_token_id": None, "eos_token_id": 0, "pad_token_id": 1}
-    gated = {"intermediate_size": 24, "num_key_value_heads": 2, "tie_word_embeddings": False}
-    extra = {
-        "gpt2": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "n_inner": 24},
-        "gpt_neox": {"intermediate_size": 24, "use_parallel_residual": True},
-        "llama": gated, "mistral": gated, "qwen2": gated, "qwen3": gated | {"head_dim": 4},
-    }[kind]
-    torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **common, **extra)).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.15)
-    for module in model.modules():
-        if hasattr(module, "variance_epsilon"):  # Hugging Face's RMSNorm computes in float32, too coarse for differences
-            module.forward = partial(_rms_norm, module)
-    return model
-
-
-def _rms_norm(norm: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    return norm.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + norm.variance_epsilon)
 
 
 @pytest.fixture(scope="session")

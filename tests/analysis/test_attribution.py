@@ -11,8 +11,7 @@ from analysis.attribution import AttributionConfig, completeness_error, edge_sco
 from analysis.faithfulness import ablated_log_prob, faithfulness
 from analysis.model import fingerprint
 from analysis.tokens import tokenize
-
-KINDS = ["gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"]
+from tests.tiny_models import KINDS
 
 
 def one(batch, row):
