@@ -1,7 +1,8 @@
-"""Edge scores -> a circuit: selection, pruning, similarity, tables and graphs. Plain numpy, so that pages need no torch."""
+"""Edge scores -> a circuit: selection, pruning, tables and graphs. Plain numpy, so that pages need no torch."""
 
 import heapq
 from dataclasses import dataclass
+from typing import Literal
 
 import networkx as nx
 import numpy as np
@@ -12,6 +13,7 @@ from analysis.graph import GraphIndex
 
 Scores = Float[np.ndarray, "n_forward n_backward"]
 EdgeMask = Bool[np.ndarray, "n_forward n_backward"]
+Rule = Literal["greedy", "top_n", "cumulative_mass"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,9 @@ def select(scores: Scores, index: GraphIndex, n_edges: int) -> EdgeMask:
     into it (all of q, k and v for a head). The same rule as EAP-IG's `apply_greedy`; ties go to the lower (source, destination)
     index, so that the result is deterministic. After pruning fewer than `n_edges` edges may remain.
 
-    Raises ValueError if `n_edges` is not positive.
+    Raises ValueError if `n_edges` is not positive or a score is not finite.
     """
-    if n_edges < 1:
-        raise ValueError(f"n_edges must be at least 1, got {n_edges}")
-    size = np.abs(scores)
+    size = _strength(scores, n_edges)
     columns_of = _columns_by_node(index)
     chosen = np.zeros(scores.shape, dtype=bool)
     reached = {index.n_forward}
@@ -66,6 +66,52 @@ def select(scores: Scores, index: GraphIndex, n_edges: int) -> EdgeMask:
     return prune(chosen, index)
 
 
+def top_n(scores: Scores, index: GraphIndex, n_edges: int) -> EdgeMask:
+    """The n_edges strongest edges of the graph by |score|, pruned (EAP-IG's `apply_topn`); ties as in `select`.
+
+    An edge counts wherever it stands, so more of them than under `select` may be on no path, and are dropped.
+    Raises ValueError if `n_edges` is not positive or a score is not finite.
+    """
+    size = _strength(scores, n_edges)
+    sources, columns = np.nonzero(index.real_edges)  # by source, then destination: a stable sort keeps that order in ties
+    first = np.argsort(-size[sources, columns], kind="stable")[:n_edges]
+    chosen = np.zeros(scores.shape, dtype=bool)
+    chosen[sources[first], columns[first]] = True
+    return prune(chosen, index)
+
+
+def cumulative_mass(scores: Scores, index: GraphIndex, share: float) -> EdgeMask:
+    """The fewest strongest edges that together hold `share` of the |score| of all edges, pruned (so it may hold less).
+
+    Raises ValueError if `share` is not in (0, 1] or a score is not finite.
+    """
+    n_edges = n_edges_of_mass(scores, index, share)
+    return top_n(scores, index, n_edges) if n_edges else np.zeros(scores.shape, dtype=bool)
+
+
+def n_edges_of_mass(scores: Scores, index: GraphIndex, share: float) -> int:
+    """How many of the strongest edges hold `share` of the |score| of all edges; 0 if all scores are zero."""
+    if not 0 < share <= 1:
+        raise ValueError(f"the share of |score| must be above 0 and at most 1, got {share}")
+    mass = np.cumsum(np.sort(_strength(scores)[index.real_edges].astype(np.float64))[::-1])
+    return int(np.searchsorted(mass, share * mass[-1])) + 1 if mass[-1] else 0
+
+
+def selected(scores: Scores, index: GraphIndex, rule: Rule, size: int | float) -> EdgeMask:
+    """The circuit by a rule; `size` is a number of edges, under `cumulative_mass` a share of |score|."""
+    if rule == "cumulative_mass":
+        return cumulative_mass(scores, index, size)
+    return (select if rule == "greedy" else top_n)(scores, index, int(size))
+
+
+def _strength(scores: Scores, n_edges: int = 1) -> Scores:
+    if n_edges < 1:
+        raise ValueError(f"n_edges must be at least 1, got {n_edges}")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"edge scores must be finite, got {int((~np.isfinite(scores)).sum())} that are not; compute them again")
+    return np.abs(scores)
+
+
 def default_n_edges(index: GraphIndex) -> int:
     """A tenth of the graph's edges, at most 200: enough to tell samples apart, too few to be the whole graph."""
     return max(1, min(200, round(int(index.real_edges.sum()) / 10)))
@@ -84,12 +130,6 @@ def prune(in_circuit: EdgeMask, index: GraphIndex) -> EdgeMask:
         if to_logits[owner[column]]:
             to_logits[:-1] |= in_circuit[:, column]
     return in_circuit & from_input[:-1, None] & to_logits[owner][None, :]
-
-
-def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """Cosine of two edge vectors, binary or weighted; 0 if either is all zero."""
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float((a * b).sum()) / norm if norm else 0.0
 
 
 def edges_frame(circuit: Circuit) -> pd.DataFrame:
@@ -111,14 +151,48 @@ def edges_frame(circuit: Circuit) -> pd.DataFrame:
     return frame.loc[order].reset_index(drop=True)
 
 
+def nodes_frame(edges: pd.DataFrame) -> pd.DataFrame:
+    """One row per node of an `edges_frame`, `input` first: node, kind, layer, in/out degree and |score|, and net_score.
+
+    `net_score` is the signed sum over the edges out of the node, to first order what ablating them all costs the answer (over
+    the edges in, for `logits`).
+    """
+    size = edges["score"].abs()
+    ends = pd.concat([
+        pd.DataFrame({"node": edges["source"], "layer": edges["source_layer"], "out_degree": 1, "out_mass": size,
+                      "net_score": edges["score"]}),
+        pd.DataFrame({"node": edges["target"], "layer": edges["target_layer"], "in_degree": 1, "in_mass": size,
+                      "net_score": edges["score"].where(edges["target"] == "logits", 0.0)}),
+    ])
+    table = ends.fillna(0.0).groupby(["node", "layer"], as_index=False).sum()
+    table = table.assign(kind=table["node"].map(kind), place=table["node"].map(_place)).sort_values("place", kind="stable")
+    degrees = {"in_degree": int, "out_degree": int}
+    names = ["node", "kind", "layer", *degrees, "in_mass", "out_mass", "net_score"]
+    return table.astype(degrees)[names].reset_index(drop=True)
+
+
+def kind(node: str) -> str:
+    """`input`, `head`, `MLP` or `logits`."""
+    return {"i": "input", "a": "head", "m": "MLP", "l": "logits"}[node[0]]
+
+
 def to_networkx(circuit: Circuit) -> nx.MultiDiGraph:
-    """Nodes `input`, heads, MLPs, `logits` with a `layer`; one edge per q/k/v input, keyed by it, with `score` and `name`."""
+    """Nodes with `kind` and `layer`; one edge per q/k/v input, keyed by it, with `score`, `name` and `input`."""
     graph = nx.MultiDiGraph(sample_id=circuit.sample_id, fingerprint=circuit.fingerprint)
-    for row in edges_frame(circuit).itertuples():
-        graph.add_node(row.source, layer=int(row.source_layer))
-        graph.add_node(row.target, layer=int(row.target_layer))
-        graph.add_edge(row.source, row.target, key=row.input, score=row.score, name=row.edge)
+    edges = edges_frame(circuit)
+    for row in nodes_frame(edges).itertuples():
+        graph.add_node(row.node, kind=row.kind, layer=int(row.layer))
+    for row in edges.itertuples():
+        graph.add_edge(row.source, row.target, key=row.input, score=float(row.score), name=row.edge, input=row.input)
     return graph
+
+
+def _place(node: str) -> tuple[int, int]:
+    """Sorts as a forward pass runs: `input`, then per layer its heads and its MLP, then `logits`."""
+    if node in ("input", "logits"):
+        return (-1 if node == "input" else 10**9), 0
+    layer, _, head = node[1:].partition(".h")
+    return int(layer), int(head) if head else 10**9
 
 
 def _columns_by_node(index: GraphIndex) -> list[list[int]]:

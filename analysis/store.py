@@ -176,7 +176,7 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         return None
     frame = pd.read_csv(folder / "scores.csv", dtype=str, keep_default_na=False)  # "NA" and "None" are answers too
     for column in frame:
-        is_text = column in ("sample_id", "question", "answer", "cud_role")
+        is_text = column in ("sample_id", "question", "answer", "template", "cud_role")
         frame[column] = frame[column].map(_plain_cell) if is_text else pd.to_numeric(frame[column])
     return frame, json.loads((folder / "scores.json").read_text())
 
@@ -206,10 +206,10 @@ def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any]
     } | (record or {}))
 
 
-def write_eap_ig(folder: Path, circuits: list[Circuit]) -> None:
-    """One file per circuit in EAP-IG's JSON format, named by the sample's id."""
-    for circuit in circuits:
-        write_bytes(folder / f"{circuit.sample_id}.json", json.dumps(exchange.eap_ig(circuit)).encode())
+def write_exports(folder: Path, circuits: list[Circuit], form: exchange.Format, prompts: list[str]) -> None:
+    """One file per circuit in another tool's format, named by the sample's id; prompts in the order of the circuits."""
+    for circuit, prompt in zip(circuits, prompts, strict=True):
+        write_bytes(folder / f"{circuit.sample_id}{exchange.suffix(form)}", exchange.exported(circuit, form, prompt))
 
 
 def remove(path: Path) -> None:

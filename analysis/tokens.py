@@ -82,7 +82,7 @@ def _encode(sample: Sample, tokenizer, corrupted: bool) -> tuple[list[int], int,
 def _corrupted(sample: Sample, tokenizer, n_clean: int) -> list[int]:
     where = f"{sample.split}: row {sample.row + 1}: patching"
     if sample.corrupted_prompt is None:
-        raise DataError(f"{where} needs a column 'corrupted_question'; add one, or use zero or mean ablation")
+        raise DataError(f"{where} needs a column 'corrupted_question'; make one by the command `corrupt`, or use zero or mean ablation")
     tokens = tokenizer.encode(sample.corrupted_prompt)
     if tokens and tokens[-1] == tokenizer.eos_token_id:
         tokens = tokens[:-1]

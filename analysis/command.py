@@ -1,0 +1,38 @@
+"""What every command shares: its common options, errors as one line, loading a model, and progress."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Model = Annotated[str, typer.Option(help="Hugging Face folder or hub id")]
+File = Annotated[Path, typer.Option(help="JSONL, JSON, CSV or Parquet with question and answer")]
+Output = Annotated[Path, typer.Option(help="folder to write")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; default: CUDA where there is one")]
+AblationName = Literal["zero", "mean", "patching"]
+
+
+@contextmanager
+def bad_input_exits() -> Iterator[None]:
+    """Bad input becomes one line on stderr and exit code 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from error
+
+
+def load(model: str, device: str | None):
+    import torch
+
+    from analysis.model import load_model
+
+    torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
+    return load_model(model, device)
+
+
+def say(phase: str, done: int, total: int) -> None:
+    typer.echo(f"{phase} {done} of {total}", err=True)
