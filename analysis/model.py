@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from analysis.blocks import describe
+from analysis.blocks import check_supported, describe
 from analysis.graph import GraphIndex
 
 
@@ -45,8 +45,10 @@ def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
     """Load a Hugging Face folder or hub id in float32, in evaluation mode, with frozen weights.
 
     Only safetensors are read and no code from the repository runs. `device` defaults to CUDA where there is one.
-    Raises ModelError if the folder is not a model, has no tokenizer, or is of an architecture without attribution support.
+    Raises ModelError if the folder is not a model, has no tokenizer, or is of an architecture without attribution support; the
+    last is found in config.json, before any weights are read.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -59,14 +61,30 @@ def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
     if is_path and not (Path(name) / "config.json").is_file():
         raise ModelError(f"{name}: expected a Hugging Face model folder with config.json, found none")
     try:
+        check_supported(_model_type(name))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{name}: {_first_line(error)}") from error
+    try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             name, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{name}: cannot be loaded as a causal language model: {first_line}") from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+        raise ModelError(f"{name}: cannot be loaded as a causal language model: {_first_line(error)}") from error
     return handle_of(model.to(target), tokenizer, name)
+
+
+def _model_type(name: str) -> str:
+    from transformers import PreTrainedConfig
+
+    config = PreTrainedConfig.get_config_dict(name)[0]
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise ValueError("expected config.json to be a JSON object with a model_type, found none")
+    return config["model_type"]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _device(name: str | None) -> torch.device:

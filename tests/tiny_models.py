@@ -4,11 +4,14 @@ from functools import partial
 
 import torch
 
-KINDS = ["gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi"]
+KINDS = ["gpt2", "gpt_neox", "gpt_neox sequential", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi"]
 
 
 def tiny_config(kind: str, vocab_size: int):
-    """Two layers of an architecture; windows and soft caps are so small that they matter."""
+    """Two layers of an architecture; what follows its name is a variant of it.
+
+    Windows and soft caps are so small that they matter; heads of Qwen3 and Gemma are not d_model / n_heads wide.
+    """
     from transformers import AutoConfig
 
     common = {"vocab_size": vocab_size, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -16,14 +19,16 @@ def tiny_config(kind: str, vocab_size: int):
     gated = {"intermediate_size": 24, "num_key_value_heads": 2, "tie_word_embeddings": False}
     gemma = gated | {"head_dim": 6, "tie_word_embeddings": True}
     windowed = gemma | {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 8}
+    capped = windowed | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}
     extra = {
         "gpt2": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "n_inner": 24},
         "gpt_neox": {"intermediate_size": 24, "use_parallel_residual": True},
-        "llama": gated, "mistral": gated | {"sliding_window": 8}, "qwen2": gated, "qwen3": gated | {"head_dim": 4},
-        "gemma": gemma, "gemma2": windowed | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0},
-        "gemma3_text": windowed, "phi": {"intermediate_size": 24},
+        "gpt_neox sequential": {"intermediate_size": 24, "use_parallel_residual": False},
+        "llama": gated, "mistral": gated | {"sliding_window": 8}, "qwen2": gated, "qwen3": gated | {"head_dim": 6},
+        "gemma": gemma, "gemma2": capped, "gemma2 biased": capped | {"attention_bias": True}, "gemma3_text": windowed,
+        "phi": {"intermediate_size": 24},
     }[kind]
-    return AutoConfig.for_model(kind, **common, **extra)
+    return AutoConfig.for_model(kind.split()[0], **common, **extra)
 
 
 def random_model(config, seed: int = 0, **options) -> torch.nn.Module:
@@ -48,7 +53,7 @@ def tiny_model(kind: str, vocab_size: int, seed: int = 0) -> torch.nn.Module:
 
     AttentionInterface.register("float64", _attention)
     AttentionMaskInterface.register("float64", eager_mask)
-    options = {"attn_implementation": "float64"} if kind == "gemma2" else {}
+    options = {"attn_implementation": "float64"} if kind.startswith("gemma2") else {}
     model = random_model(tiny_config(kind, vocab_size), seed, **options)
     for module in model.modules():
         if type(module).__name__.endswith("RMSNorm"):
