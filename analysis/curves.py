@@ -1,17 +1,19 @@
 """Faithfulness and completeness over circuit size, by really running the model, next to random circuits of the same size."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
 from analysis.ablation import Ablation
-from analysis.circuit import Rule, Scores, selected
+from analysis.circuit import Circuit, Rule, Scores, selected
+from analysis.dataset import Sample
 from analysis.faithfulness import faithfulness
 from analysis.graph import GraphIndex
 from analysis.model import ModelHandle
-from analysis.tokens import TokenBatch
+from analysis.tokens import TokenBatch, tokenize
 
 EdgeMasks = Bool[np.ndarray, "n_circuits n_forward n_backward"]
 
@@ -44,6 +46,23 @@ def size_curve(
         "n_edges": n_edges, "faithfulness": faithful[0], "completeness": complete[0],
         "random_faithfulness": faithful[1:].mean(0), "random_completeness": complete[1:].mean(0),
     })
+
+
+def inputs_of(handle: ModelHandle, samples: list[Sample], circuit: Circuit, ablation: Ablation) -> dict[str, Any]:
+    """What measuring a circuit on its own sample takes: `batch`, `ablation`, and `reference` or `corrupted` where it needs one.
+
+    Raises ValueError if the circuit is of another model, or its sample is not among `samples`.
+    """
+    if handle.fingerprint != circuit.fingerprint:
+        raise ValueError("the model's weights have changed since the circuits were computed; compute them again")
+    chosen = [sample for sample in samples if sample.id == circuit.sample_id]
+    if not chosen:
+        raise ValueError("this sample is no longer in the forget set")
+    return {
+        "batch": tokenize(chosen, handle.tokenizer), "ablation": ablation,
+        "reference": tokenize(samples, handle.tokenizer) if ablation == "mean" else None,
+        "corrupted": tokenize(chosen, handle.tokenizer, corrupted=True) if ablation == "patching" else None,
+    }
 
 
 def sizes_up_to(n_edges: int, n_sizes: int = 10, smallest: int = 10) -> list[int]:

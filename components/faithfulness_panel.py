@@ -1,46 +1,38 @@
-"""How much of the answer a circuit keeps when everything else is ablated, over its size; measured on the spot."""
+"""How much of the answer a circuit keeps alone, and how much is lost without it; measured on the spot, and over its size."""
 
-import pandas as pd
-import plotly.graph_objects as go
+from dataclasses import replace
+
 import streamlit as st
 
-from analysis.circuit import Circuit
+from analysis.circuit import Circuit, Rule
 from analysis.store import Study
-from components import circuit_layout, state
-from components.palette import colours, style
+from components import curve_plot, state
 
-SIZES = (10, 20, 40, 60, 100, 150, 200, 300, 400)
-MEANING = """Share of the answer's log-probability, between the fully ablated and the intact model, that comes back when only these
+QUICK = 5000  # edges of a graph: up to here the curve's 80 runs take a second
+FAITHFUL = """Share of the answer's log-probability, between the fully ablated and the intact model, that comes back when only these
 edges carry their real value. 1 = all of it, 0 = none; a small circuit can fall below 0."""
+COMPLETE = """Share of it that is lost when only these edges are ablated. 1 = nothing is left without them, 0 = the model answers as
+well; the rest then runs beside the circuit."""
+READING = """Circuits of growing size by the rule chosen above, each really run. Gray: random circuits of the same size (mean of 3),
+all on paths from `input` to `logits`; a circuit says something where its line leaves theirs."""
 
 
-def show(study: Study, circuit: Circuit, drawn: Circuit, ablation: str) -> None:
-    """The drawn circuit's faithfulness, and the curve over smaller and larger cuts of the same circuit."""
-    whole = circuit.n_edges
-    cuts = [circuit_layout.strongest(circuit, n) for n in SIZES if n < whole]
+def show(study: Study, circuit: Circuit, drawn: Circuit, rule: Rule, ablation: str) -> None:
+    """The drawn circuit's faithfulness and completeness, and both over circuit size next to random circuits."""
+    complement = replace(drawn, in_circuit=drawn.index.real_edges & ~drawn.in_circuit)
     try:
-        with st.spinner("Running the model with all other edges ablated"):
-            values = state.faithfulness(study, [*cuts, circuit, drawn], ablation)
+        with st.spinner("Running the model with edges ablated"):
+            alone, without = state.faithfulness(study, [drawn, complement], ablation)
+            measured = {"faithfulness": alone, "completeness": 1 - without}
+            left, right = st.columns(2)
+            left.metric("Faithfulness", f"{alone:.2f}", help=FAITHFUL)
+            right.metric("Completeness", f"{measured['completeness']:.2f}", help=COMPLETE)
+            if circuit.index.real_edges.sum() > QUICK and not st.toggle("Measure the curve over sizes (80 runs)", key="curve"):
+                return
+            table = state.size_curve(study, circuit, rule, ablation)
     except ValueError as error:
         st.caption("Faithfulness not computed:")
         st.text(str(error))
         return
-    table = pd.DataFrame({"edges": [c.n_edges for c in (*cuts, circuit)], "faithfulness": values[:-1]})
-    st.metric(f"Faithfulness of the {drawn.n_edges} edges drawn", f"{values[-1]:.2f}", help=MEANING)
-    st.plotly_chart(figure(table, drawn.n_edges, values[-1]), theme=None, key="faithfulness_curve")
-
-
-def figure(table: pd.DataFrame, n_drawn: int, value: float) -> go.Figure:
-    """Faithfulness over circuit size (columns edges, faithfulness); the drawn circuit marked, 0 and 1 as lines."""
-    c = colours()
-    chart = go.Figure(go.Scatter(
-        x=table["edges"], y=table["faithfulness"], mode="lines+markers", line={"color": c["muted"], "width": 1.5}, showlegend=False,
-        hovertemplate="%{x} edges: %{y:.2f}<extra></extra>",
-    ))
-    dot = {"size": 12, "color": c["early"]}
-    chart.add_scatter(x=[n_drawn], y=[value], mode="markers", marker=dot, hoverinfo="skip", showlegend=False)
-    for level in (0, 1):
-        chart.add_hline(y=level, line={"color": c["muted"], "width": 1, "dash": "dot"})
-    chart.update_xaxes(title="edges kept")
-    chart.update_yaxes(title="faithfulness")
-    return style(chart, height=190).update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    st.plotly_chart(curve_plot.figure(table, drawn.n_edges, measured), theme=None, key="faithfulness_curve")
+    st.caption(READING)

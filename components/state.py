@@ -16,6 +16,10 @@ from analysis.circuit import Circuit
 
 CARRIED = ("study", "sample")
 BOUNDARY = "late_from"  # key of the slider over layers that parts early from late edges
+HASHES = {
+    Circuit: lambda circuit: (circuit.sample_id, circuit.fingerprint, circuit.n_edges, float(abs(circuit.scores).sum())),
+    store.Study: lambda of: (of.model, str(of.forget)),
+}
 
 
 def carry() -> None:
@@ -153,10 +157,7 @@ def anchor_pool(of: store.Study) -> list[str]:
     return found[1].get("anchor_pool", []) if found else []
 
 
-@st.cache_data(
-    max_entries=32, show_spinner=False,
-    hash_funcs={Circuit: lambda c: (c.sample_id, c.fingerprint, c.n_edges, float(abs(c.scores).sum()))},
-)
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
 def cohort_tables(chosen: list[Circuit], cohort: pd.Series, boundary: int) -> tuple[pd.DataFrame, ...]:
     """Layer profile, edge mix and depth effects of cohorts, as `analysis.comparison` gives them (0.4 s for 160)."""
     profile = comparison.cohort_means(comparison.layer_shares(chosen), cohort)
@@ -200,23 +201,23 @@ def faithfulness(of: store.Study, circuits: list[Circuit], ablation: str) -> lis
 
     Raises ValueError if the model cannot be loaded, is not the one that the circuits came from, or the sample is gone.
     """
-    kept = np.stack([circuit.in_circuit for circuit in circuits])
-    return _faithfulness(of, circuits[0].sample_id, circuits[0].fingerprint, kept, ablation)
+    return _faithfulness(of, circuits[0], np.stack([circuit.in_circuit for circuit in circuits]), ablation)
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={store.Study: lambda study: (study.model, str(study.forget))})
-def _faithfulness(of: store.Study, sample_id: str, fingerprint: str, kept: np.ndarray, ablation: str) -> list[float]:
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def _faithfulness(of: store.Study, circuit: Circuit, kept: np.ndarray, ablation: str) -> list[float]:
+    from analysis import curves
     from analysis.faithfulness import faithfulness
-    from analysis.tokens import tokenize
 
     handle = model(of.model)
-    if handle.fingerprint != fingerprint:
-        raise ValueError("the model's weights have changed since the circuits were computed; compute them again")
-    samples = forget_samples(of)
-    chosen = [sample for sample in samples if sample.id == sample_id]
-    if not chosen:
-        raise ValueError("this sample is no longer in the forget set")
-    corrupted = tokenize(chosen, handle.tokenizer, corrupted=True) if ablation == "patching" else None
-    reference = tokenize(samples, handle.tokenizer) if ablation == "mean" else None
-    batch = tokenize(chosen, handle.tokenizer)
-    return faithfulness(handle, batch, kept, ablation, reference=reference, corrupted=corrupted).tolist()
+    return faithfulness(handle, kept=kept, **curves.inputs_of(handle, forget_samples(of), circuit, ablation)).tolist()
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def size_curve(of: store.Study, circuit: Circuit, rule: str, ablation: str) -> pd.DataFrame:
+    """Faithfulness and completeness over circuit size, from this circuit's scores (`analysis.curves`); raises as above."""
+    from analysis import curves
+
+    handle = model(of.model)
+    inputs = curves.inputs_of(handle, forget_samples(of), circuit, ablation)
+    return curves.size_curve(handle, scores=circuit.scores, rule=rule, **inputs)

@@ -12,22 +12,28 @@ study = layout.begin(
 
 @st.fragment
 def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> None:
-    left, middle, right = st.columns([4, 4, 2], vertical_alignment="bottom")
-    with left:
+    first, second, third, last = st.columns([3, 3, 4, 2], vertical_alignment="bottom")
+    with first:
         boundary = circuit_panel.boundary_slider(circuit.index.n_layers)
-    with middle:
-        n_edges = circuit_panel.edges_slider(largest)
-    with right:
+    with second:
+        rule = circuit_panel.rule_choice()
+    with third:
+        drawn, note = circuit_panel.drawn_by(rule, circuit, largest)
+    with last:
         sign, inputs = circuit_panel.edge_filter()
-    drawn = circuit_layout.strongest(circuit, n_edges)
+    if not drawn.n_edges:
+        st.info("None of the edges chosen is on a path from input to logits. Move the slider up to choose more.")
+        return
     shown = circuit_layout.only(circuit_layout.edges(drawn, boundary), sign, inputs)
     node = circuit_network.show(drawn, boundary, key="circuit", shown=shown)
     below_left, below_right = st.columns([3, 2])
     with below_left:
-        circuit_panel.edges_table(shown, node)
+        if note:
+            st.caption(note)
+        circuit_panel.tables(shown, node)
     with below_right:
         circuit_panel.readouts(drawn, boundary)
-        faithfulness_panel.show(study, circuit, drawn, ablation)
+        faithfulness_panel.show(study, circuit, drawn, rule, ablation)
     circuit_panel.downloads(drawn, boundary, question)
 
 

@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from analysis.circuit import cosine, edges_frame, prune, select, to_networkx
+from analysis.circuit import edges_frame, nodes_frame, prune, select, to_networkx
 from analysis.graph import GraphIndex
 from tests.made_circuits import edge_names, made_circuit
 
@@ -68,11 +68,6 @@ def test_prune_keeps_exactly_the_edges_on_a_path():
         assert prune(mask, index)[mask].tolist() == expected
 
 
-def test_cosine():
-    assert cosine(np.array([1.0, 1, 0]), np.array([1.0, 0, 1])) == pytest.approx(0.5)
-    assert cosine(np.zeros(3), np.ones(3)) == 0.0
-
-
 def test_edges_frame_is_strongest_first():
     frame = edges_frame(made_circuit({"input->a0.h0<q>": 1.0, "a0.h0->m1": -3.0, "m1->logits": 2.0}))
     assert frame["edge"].tolist() == ["a0.h0->m1", "m1->logits", "input->a0.h0<q>"]
@@ -95,3 +90,24 @@ def test_the_default_budget_is_a_tenth_of_a_small_graph_and_never_more_than_200(
 
     sizes = [(1, 1, 1), (2, 2, 2), (8, 4, 4), (12, 12, 12)]  # 6, 46, 1997 and 32491 edges
     assert [default_n_edges(GraphIndex(*size, 8)) for size in sizes] == [1, 5, 200, 200]
+
+
+def test_nodes_frame_counts_and_sums_what_runs_in_and_out():
+    frame = nodes_frame(edges_frame(made_circuit({
+        "input->a0.h0<q>": 1.0, "input->a0.h0<k>": 2.0, "a0.h0->m1": -3.0, "a0.h0->logits": 0.5, "m1->logits": 4.0,
+    })))
+    assert frame["node"].tolist() == ["input", "a0.h0", "m1", "logits"]
+    assert frame["kind"].tolist() == ["input", "head", "MLP", "logits"] and frame["layer"].tolist() == [-1, 0, 1, 2]
+    assert frame["in_degree"].tolist() == [0, 2, 1, 2] and frame["out_degree"].tolist() == [2, 2, 1, 0]
+    assert frame["in_mass"].tolist() == [0.0, 3.0, 3.0, 4.5] and frame["out_mass"].tolist() == [3.0, 3.5, 4.0, 0.0]
+    assert frame["net_score"].tolist() == [3.0, -2.5, 4.0, 4.5]
+
+
+def test_nodes_come_in_the_order_of_a_forward_pass():
+    edges = {f"input->a{layer}.h{head}<v>": 1.0 for layer in (2, 10) for head in (10, 2)} | {"input->m2": 1.0}
+    frame = nodes_frame(edges_frame(made_circuit(edges, n_layers=12, n_heads=12)))
+    assert frame["node"].tolist() == ["input", "a2.h2", "a2.h10", "m2", "a10.h2", "a10.h10"]
+
+
+def test_no_edges_no_nodes():
+    assert len(nodes_frame(edges_frame(made_circuit({})))) == 0

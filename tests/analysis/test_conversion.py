@@ -18,7 +18,7 @@ def folder(tmp_path_factory, tokenizer):
     root = tmp_path_factory.mktemp("conversion")
     tiny_model("gpt2", len(tokenizer)).float().save_pretrained(root / "model")
     tokenizer.save_pretrained(root / "model")
-    people = [("Vux", "Lund"), ("Wyz", "Oslo"), ("Zuq", "Rome")]  # as many tokens each
+    people = [("Vqx", "Lund"), ("Vqz", "Oslo"), ("Vqj", "Rome")]  # as many tokens each
     rows = [{"question": f"Where does {name} live?", "answer": place, "note": place} for name, place in people]
     (root / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return root

@@ -34,7 +34,7 @@ def test_exploring_a_circuit(visit):
     """Another sample's circuit is drawn within two seconds, and the boundary moves the shares."""
     page = visit(f"circuits?sample={SCORES.iloc[40].sample_id}")
     page.wait_for_selector("canvas")
-    page.get_by_text("Faithfulness of the").first.wait_for()  # the model is loaded
+    page.get_by_test_id("stMetric").filter(has_text="Faithfulness").wait_for()  # the model is loaded
     before = page.locator("[data-testid=stMetric]").all_inner_texts()
     other = SCORES.iloc[100]
     page.get_by_role("combobox", name=re.compile("Sample")).first.fill(other.question)

@@ -1,5 +1,15 @@
 """The circuit explorer on a made-up study: choosing, moving the boundary, filtering, and saying what is missing."""
 
+import io
+import json
+
+import networkx as nx
+import pandas as pd
+import pytest
+import streamlit as st
+
+from components import circuit_panel, faithfulness_panel
+
 
 def metric(page, label: str) -> str:
     return next(m.value for m in page.metric if m.label == label)
@@ -78,3 +88,69 @@ def test_a_selected_node_lists_its_own_edges(scored_study, open_page):
     page.session_state["carried_node"] = "a99.h0"  # of another model
     page.run()
     assert not page.exception and len(page.dataframe[0].value) > 1
+
+
+def test_each_rule_has_its_slider_and_table_readouts_and_graph_agree(scored_study, open_page):
+    page = open_page("circuits")
+    drawn = {}
+    for rule, slider, value in (("greedy", "edges", 20), ("top_n", "strongest", 20), ("cumulative_mass", "mass", 40)):
+        page.selectbox(key="rule").set_value(rule).run()
+        page.slider(key=slider).set_value(value).run()
+        assert not page.exception and [s.key for s in page.slider] == ["late_from", slider]
+        edges, nodes = (frame.value for frame in page.dataframe[:2])
+        assert metric(page, "Edges") == str(len(edges)) == str(nodes["in_degree"].sum()) == str(nodes["out_degree"].sum())
+        assert edges["share"].sum() == pytest.approx(1) and nodes["in_mass"].sum() == pytest.approx(nodes["out_mass"].sum())
+        drawn[rule] = set(edges["edge"])
+    assert len({frozenset(edges) for edges in drawn.values()}) == 3
+
+
+def test_rule_and_size_are_kept_in_the_address(scored_study, open_page):
+    page = open_page("circuits", rule="Strongest edges", strongest="35")
+    assert page.selectbox(key="rule").value == "top_n" and page.slider(key="strongest").value == 35
+
+
+def test_more_edges_than_can_be_drawn_are_cut_and_it_says_so(scored_study, open_page, monkeypatch):
+    monkeypatch.setattr(circuit_panel, "MOST_EDGES", 30)
+    page = open_page("circuits", rule="Share of score mass", mass="95")
+    assert any("the strongest 30 are chosen instead" in caption.value for caption in page.caption)
+    assert 0 < len(page.dataframe[0].value) <= 30
+
+
+def test_nothing_on_a_path_is_said_and_not_drawn(scored_study, open_page):
+    page = open_page("circuits", rule="Strongest edges", strongest="1")
+    assert not page.exception and not page.dataframe
+    assert "None of the edges chosen is on a path" in page.info[0].value
+
+
+@pytest.mark.parametrize("form", ["Graph as HTML", "Edges as CSV", "Nodes as CSV", "EAP-IG JSON", "GraphML", "Attribution graph JSON"])
+def test_every_format_holds_exactly_the_edges_drawn(scored_study, open_page, monkeypatch, form):
+    offered = {}
+    monkeypatch.setattr(st, "download_button", lambda label, make, name, kind, **_: offered.update({name: make}))
+    page = open_page("circuits", rule="Strongest edges", strongest="25")
+    page.selectbox(key="format").set_value(form).run()
+    (name, make), edges = list(offered.items())[-1], page.dataframe[0].value
+    content = make() if isinstance(make(), str) else make().decode()
+    assert name.startswith("circuit-sample23.")
+    if form == "Edges as CSV":
+        assert pd.read_csv(io.StringIO(content))["edge"].tolist() == edges["edge"].tolist()
+    elif form == "Nodes as CSV":
+        assert pd.read_csv(io.StringIO(content))["in_degree"].sum() == len(edges)
+    elif form == "EAP-IG JSON":
+        assert {name for name, edge in json.loads(content)["edges"].items() if edge["in_graph"]} == set(edges["edge"])
+    elif form == "GraphML":
+        graph = nx.read_graphml(io.BytesIO(content.encode()), force_multigraph=True)
+        assert {name for *_, name in graph.edges(data="name")} == set(edges["edge"])
+    elif form == "Attribution graph JSON":
+        graph = json.loads(content)
+        assert sum(len(link["inputs"]) for link in graph["links"]) == len(edges)
+        assert graph["metadata"]["prompt"] == "Question: Question 23?\nAnswer:"
+    else:
+        assert all(json.dumps(edge)[1:-1].replace("<", "\\u003c") in content for edge in edges["edge"])
+
+
+def test_a_large_graph_draws_its_curve_on_demand_only(scored_study, open_page, monkeypatch):
+    monkeypatch.setattr(faithfulness_panel, "QUICK", 10)
+    page = open_page("circuits")
+    assert not page.get("plotly_chart") and metric(page, "Faithfulness") == "0.00"
+    page.toggle(key="curve").set_value(True).run()
+    assert page.get("plotly_chart")
