@@ -44,19 +44,22 @@ class BridgeOracle:
 
     def edge_scores(
         self, sample: TokenBatch, ablation: str, points: Sequence[float], weights: Sequence[float] | None = None, *,
-        reference: TokenBatch | None = None, corrupted: TokenBatch | None = None,
+        reference: TokenBatch | None = None, corrupted: TokenBatch | None = None, activations: bool = False,
     ) -> np.ndarray:
         """Scores [n_forward, n_backward] of one sample without padding, M = mean log-probability of the answer's tokens.
 
         The gradient is averaged over `points` on the way from the ablated (0) to the clean (1) input with `weights` (default:
-        equal); [1.0] is EAP. The default reference of mean ablation is the sample itself.
+        equal); [1.0] is EAP. With `activations` it is averaged, too, over the node groups that stand between in turn: the input,
+        each layer's heads together, each MLP. The default reference of mean ablation is the sample itself.
         """
         weights = [1 / len(points)] * len(points) if weights is None else weights
         clean = self.writes(sample)
         ablated = self.replacement(sample, clean, ablation, reference, corrupted)
-        gradients = 0
-        for point, weight in zip(points, weights, strict=True):
-            gradients = gradients + weight * self.gradients(sample, ablated[0] + point * (clean[0] - ablated[0]))
+        groups, gradients = self.groups() if activations else {"embed.hook_out": slice(0, 1)}, 0
+        for name, rows in groups.items():
+            difference = (clean - ablated)[rows].sum(0)
+            for point, weight in zip(points, weights, strict=True):
+                gradients = gradients + weight / len(groups) * self.gradients(sample, name, (point - 1) * difference)
         scores = torch.einsum("upd,vpd->uv", clean - ablated, gradients)
         return (scores * self.is_edge()).cpu().numpy()
 
@@ -69,6 +72,15 @@ class BridgeOracle:
         writes = torch.cat([self.writes(rows.select([row])) for row in range(len(rows))], 1)
         return writes.mean(1, keepdim=True).expand_as(clean)
 
+    def groups(self) -> dict[str, slice]:
+        """The hook at which each node group's output joins the residual stream, and the group's rows."""
+        groups, n_heads = {"embed.hook_out": slice(0, 1)}, self.index.n_heads
+        for layer, block in enumerate(self.bridge.blocks):
+            first = 1 + layer * (n_heads + 1)
+            groups[f"blocks.{layer}.{'ln1_post' if hasattr(block, 'ln1_post') else 'attn'}.hook_out"] = slice(first, first + n_heads)
+            groups[f"blocks.{layer}.{mlp_end(block)}.hook_out"] = slice(first + n_heads, first + n_heads + 1)
+        return groups
+
     def writes(self, sample: TokenBatch) -> Tensor:
         """What each node writes in a plain run, [n_forward, pos, d_model]."""
         seen: dict[str, Tensor] = {}
@@ -78,8 +90,7 @@ class BridgeOracle:
 
         names = ["embed.hook_out"]
         for layer, block in enumerate(self.bridge.blocks):
-            mlp = "ln2_post" if hasattr(block, "ln2_post") else "mlp"
-            names += [f"blocks.{layer}.attn.hook_result", f"blocks.{layer}.{mlp}.hook_out"]
+            names += [f"blocks.{layer}.attn.hook_result", f"blocks.{layer}.{mlp_end(block)}.hook_out"]
             if hasattr(block, "ln1_post"):
                 names.append(f"blocks.{layer}.ln1_post.hook_scale")
         with torch.no_grad():
@@ -89,12 +100,11 @@ class BridgeOracle:
             heads = seen[f"blocks.{layer}.attn.hook_result"][0].transpose(0, 1)  # [n_heads, pos, d_model]
             if hasattr(block, "ln1_post"):
                 heads = heads * (1 + block.ln1_post.original_component.weight) / seen[f"blocks.{layer}.ln1_post.hook_scale"]
-            mlp = "ln2_post" if hasattr(block, "ln2_post") else "mlp"
-            rows += [heads, seen[f"blocks.{layer}.{mlp}.hook_out"]]
+            rows += [heads, seen[f"blocks.{layer}.{mlp_end(block)}.hook_out"]]
         return torch.cat(rows)
 
-    def gradients(self, sample: TokenBatch, embedded: Tensor) -> Tensor:
-        """dM/d residual stream as each destination reads it, [n_backward, pos, d_model], with `embedded` as the input."""
+    def gradients(self, sample: TokenBatch, group: str, shift: Tensor) -> Tensor:
+        """dM/d residual stream as each destination reads it, [n_backward, pos, d_model], with one group's output shifted."""
         seen: dict[str, Tensor] = {}
 
         def fork(value: Tensor, hook) -> Tensor:
@@ -109,8 +119,10 @@ class BridgeOracle:
         def keep(value: Tensor, hook) -> None:
             seen[hook.name] = value
 
-        start = embedded[None].detach().requires_grad_(True)
-        hooks = [("embed.hook_out", lambda value, hook: start), ("ln_final.hook_in", fork)]
+        def constant(value: Tensor, hook) -> Tensor:
+            return (value.detach() + (shift if hook.name == group else 0)).requires_grad_(True)
+
+        hooks = [(name, constant) for name in dict.fromkeys(["embed.hook_out", group])] + [("ln_final.hook_in", fork)]
         for layer in range(self.index.n_layers):
             hooks += [(f"blocks.{layer}.attn.hook_{letter}_input", fork) for letter in "qkv"]
             if self.shared_norm:
@@ -123,7 +135,8 @@ class BridgeOracle:
             inputs += [seen[f"blocks.{layer}.attn.hook_{letter}_input"] for letter in "qkv"]
             inputs.append(seen[f"blocks.{layer}.hook_mlp_in"])
         inputs.append(seen["ln_final.hook_in"])
-        gradients = torch.autograd.grad(mean_answer_log_prob(logits, sample.labels.to(self.device)), inputs)
+        metric, is_input = mean_answer_log_prob(logits, sample.labels.to(self.device)), group == "embed.hook_out"
+        gradients = torch.autograd.grad(metric, inputs, materialize_grads=not is_input)  # a constant group has unused readers
         return torch.cat([g[0].transpose(0, 1) if g.dim() == 4 else g for g in gradients])
 
     def is_edge(self) -> Tensor:
@@ -135,6 +148,11 @@ class BridgeOracle:
             n_written += n_heads + 1
         counts.append(n_written)
         return torch.arange(n_written, device=self.device)[:, None] < torch.tensor(counts, device=self.device)
+
+
+def mlp_end(block) -> str:
+    """The part of a layer whose output is the MLP's write."""
+    return "ln2_post" if hasattr(block, "ln2_post") else "mlp"
 
 
 def ungrouped_copy(model: nn.Module) -> nn.Module:

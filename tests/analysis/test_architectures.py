@@ -19,7 +19,10 @@ from tests.bridge_oracle import BridgeOracle
 from tests.tiny_models import KINDS, random_model, tiny_config
 
 ABLATIONS = ("zero", "mean", "patching")
-CONFIGS = [AttributionConfig("EAP"), *(AttributionConfig("EAP-IG-inputs", a, 3, quadrature="midpoint") for a in ABLATIONS)]
+CONFIGS = [
+    AttributionConfig("EAP"), *(AttributionConfig("EAP-IG-inputs", a, 3, quadrature="midpoint") for a in ABLATIONS),
+    AttributionConfig("EAP-IG-activations", "zero", 3, quadrature="midpoint"),
+]
 MIDPOINTS = [1 / 6, 3 / 6, 5 / 6]
 
 
@@ -48,7 +51,8 @@ def test_edge_scores_equal_the_bridges(loaded, batch):
     for config in CONFIGS:
         others = {"reference": batch} if config.ablation == "mean" else {}
         others |= {"corrupted": corrupted(sample)} if config.ablation == "patching" else {}
-        expected = oracle.edge_scores(sample, config.ablation, [1.0] if config.method == "EAP" else MIDPOINTS, **others)
+        points, activations = [1.0] if config.method == "EAP" else MIDPOINTS, config.method == "EAP-IG-activations"
+        expected = oracle.edge_scores(sample, config.ablation, points, activations=activations, **others)
         assert error(edge_scores(loaded, sample, config, **others)[0], expected) <= 1e-4, config
     assert error(edge_scores(loaded, sample, CONFIGS[1])[0], edge_scores(loaded, sample, CONFIGS[0])[0]) > 1e-2
 
