@@ -3,58 +3,61 @@
 Exit code 0 on success, 2 on bad input with one line on stderr; an output folder appears whole or not at all.
 """
 
-import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from analysis import runs, store
+from analysis import conversion, runs, store
+from analysis.command import AblationName, Device, File, Model, Output, bad_input_exits, load, say
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 demo_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(demo_app, name="demo", help="Build the embedded model, its data and its results.")
+app.add_typer(conversion.app)
 
-Model = Annotated[str, typer.Option(help="Hugging Face folder or hub id")]
-File = Annotated[Path, typer.Option(help="JSONL, JSON, CSV or Parquet with question and answer")]
-Output = Annotated[Path, typer.Option(help="folder to write")]
 MethodName = Literal["GradDiff", "NPO", "SimNPO", "RMU"]
 PresetName = Literal["default", "embedded"]
 Attribution = Literal["EAP", "EAP-IG-inputs"]
-AblationName = Literal["zero", "mean", "patching"]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; default: CUDA where there is one")]
+RuleName = Literal["greedy", "top_n", "cumulative_mass"]
+FormatName = Literal["eap-ig", "graphml", "attribution-graph"]
 
 
 @app.command()
 def circuits(
     model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero",
     ig_steps: int = 20, n_edges: int | None = None, limit: int | None = None, seed: int = 0, device: Device = None,
+    select: RuleName = "greedy", mass: Annotated[float | None, typer.Option(help="share of |score|, for cumulative_mass")] = None,
+    export: FormatName = "eap-ig",
 ) -> None:
-    """Edge scores and a circuit per sample: circuits.safetensors, circuits.json and EAP-IG JSON. Nothing is random: the seed is
-    only recorded."""
+    """Edge scores and a circuit per sample: circuits.safetensors, circuits.json, and one file each in another tool's format.
+    Nothing is random: the seed is only recorded."""
     with bad_input_exits(), store.output_folder(output, "circuits.json") as folder:
         from analysis import provenance
         from analysis.attribution import AttributionConfig
-        from analysis.circuit import default_n_edges
+        from analysis.circuit import default_n_edges, selected
         from analysis.dataset import load_samples
         from analysis.scoring import circuits_of
 
         config = AttributionConfig(method, ablation, ig_steps)
         if n_edges is not None and n_edges < 1:
             raise ValueError(f"n_edges must be at least 1, got {n_edges}")
+        if (mass is None) == (select == "cumulative_mass") or (mass is not None and n_edges is not None):
+            raise ValueError("expected --mass with --select cumulative_mass, and --n-edges with the other rules only")
         samples = load_samples(data, limit=limit)
         reference = load_samples(data) if limit and ablation == "mean" else None
-        handle = _load(model, device)
+        handle = load(model, device)
         n_edges = n_edges or default_n_edges(handle.index)
-        found, error = circuits_of(handle, samples, config, n_edges, reference, _say)
-        settings = asdict(config) | {"n_edges": n_edges, "seed": seed}
+        found, error = circuits_of(handle, samples, config, n_edges, reference, say)
+        if select != "greedy":
+            size = n_edges if mass is None else mass
+            found = [replace(c, in_circuit=selected(c.scores, c.index, select, size)) for c in found]
+        settings = asdict(config) | {"select": select, "seed": seed} | ({"n_edges": n_edges} if mass is None else {"mass": mass})
         store.write_circuits(folder, found, settings, provenance.of(handle, data=samples) | {"completeness_error": error})
-        store.write_eap_ig(folder / "eap-ig", found)
+        store.write_exports(folder / export, found, export, [sample.prompt for sample in samples])
     typer.echo(f"{len(found)} circuits in {output}")
 
 
@@ -76,9 +79,9 @@ def score(
         attribution = AttributionConfig(method, ablation, ig_steps)
         config = ScoringConfig(attribution, 1 if n_edges is None else n_edges, preset, n_anchors, sigma, n_pairs, seed)
         sets = {"forget": load_samples(forget), "retain": load_samples(retain)}
-        handle = _load(model, device)
+        handle = load(model, device)
         config = replace(config, n_edges=n_edges or default_n_edges(handle.index))
-        result = score_samples(handle, sets["forget"], sets["retain"], config, _say)
+        result = score_samples(handle, sets["forget"], sets["retain"], config, say)
         for name, left in result.details["anchor_forget_probability"].items():
             if left > runs.BARELY_FORGOTTEN:
                 hint = "its anchors say little; give a preset that forgets"
@@ -104,7 +107,7 @@ def unlearn(
         config = replace(preset_config(preset, method), **{k: v for k, v in given.items() if v is not None})
         sets = load_samples(forget), load_samples(retain)
         summary = record_run(
-            _load(model, device), *sets, config, output, lambda r: _say(f"epoch {r.epoch}, step", r.step, r.n_steps)
+            load(model, device), *sets, config, output, lambda r: say(f"epoch {r.epoch}, step", r.step, r.n_steps)
         )
     typer.echo(f"forget probability {summary['forget_probability']}, retain {summary['retain_probability']}; run in {output}")
 
@@ -130,29 +133,6 @@ def results(data: Path = store.DATA) -> None:
         store.remove(run)
         _run("unlearn", *common, "--method", name, "--preset", "embedded", "--output", str(run))
         store.remove(run / "model")
-
-
-@contextmanager
-def bad_input_exits() -> Iterator[None]:
-    """Bad input becomes one line on stderr and exit code 2."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(2) from error
-
-
-def _load(model: str, device: str | None):
-    import torch
-
-    from analysis.model import load_model
-
-    torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
-    return load_model(model, device)
-
-
-def _say(phase: str, done: int, total: int) -> None:
-    typer.echo(f"{phase} {done} of {total}", err=True)
 
 
 def _run(*arguments: str) -> None:

@@ -16,12 +16,13 @@ INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
     {"dataset", "graph", "cohorts", "similarity", "templates"},
-    {"tokens", "circuit", "blocks", "world"},
+    {"tokens", "circuit", "blocks", "world", "corruption"},
     {"losses", "depth", "exchange", "model"},
     {"evaluation", "store", "ablation", "provenance"},
-    {"attribution", "faithfulness", "methods", "anchors", "difficulty", "comparison", "runs", "jobs", "cross_fitting"},
+    {"attribution", "faithfulness", "curves", "methods", "anchors", "difficulty", "comparison", "runs", "jobs", "cross_fitting"},
     {"unlearning", "validity", "worker", "memorisation", "demo", "anchor_runs"},
     {"scoring", "record"},
+    {"command", "conversion"},
     {"__main__", "__init__"},
 ]
 
