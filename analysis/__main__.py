@@ -112,6 +112,24 @@ def unlearn(
     typer.echo(f"forget probability {summary['forget_probability']}, retain {summary['retain_probability']}; run in {output}")
 
 
+@app.command()
+def validity(
+    scores: Annotated[Path, typer.Option(help="folder with scores.csv, as `score` writes it")],
+    circuits: Annotated[Path, typer.Option(help="folder with circuits.json, as `circuits` writes it")],
+    run: Annotated[list[Path], typer.Option(help="folder of an unlearning run; repeat for each")],
+    output: Annotated[Path, typer.Option(help="CSV file to write")],
+) -> None:
+    """Do CUD, MRD, circuit depth or plain baselines foretell what unlearning does? One row per predictor and setting in OUTPUT."""
+    with bad_input_exits():
+        from analysis.stability import whole_table
+        from analysis.validity import readable
+
+        table = whole_table(scores, circuits, run, lambda phase: typer.echo(phase, err=True))
+        store.write_csv(output, table)
+    typer.echo(readable(table[table["analysis"] == "main"]).to_string(index=False))
+    typer.echo(f"{len(table)} rows in {output}; p is Holm-corrected over the predictors, intervals are 95% over samples")
+
+
 @demo_app.command()
 def build(output: Path = store.DATA, seed: int = 0) -> None:
     """Train the embedded model and its retain-only reference, and write their data (about 15 minutes on 2 cores)."""
@@ -128,11 +146,15 @@ def results(data: Path = store.DATA) -> None:
     _run("score", *common, "--preset", "embedded", "--output", str(target / "scores"))
     _run("circuits", *common[:2], "--data", str(data / "forget.jsonl"), "--output", str(target / "circuits"))
     store.remove(target / "circuits" / "eap-ig")
+    made: list[str] = []
     for name in ("GradDiff", "NPO", "SimNPO", "RMU"):
         run = target / "runs" / name.lower()
         store.remove(run)
         _run("unlearn", *common, "--method", name, "--preset", "embedded", "--output", str(run))
         store.remove(run / "model")
+        made += ["--run", str(run)]
+    folders = ["--scores", str(target / "scores"), "--circuits", str(target / "circuits")]
+    _run("validity", *folders, *made, "--output", str(target / "validity.csv"))
 
 
 def _run(*arguments: str) -> None:

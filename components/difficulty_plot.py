@@ -1,6 +1,5 @@
 """Charts of the Difficulty page."""
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -53,30 +52,6 @@ def cut_offs(table: pd.DataFrame, column: str) -> list[float]:
     ordered = sorted(groups.values(), key=lambda values: values.median())
     pairs = zip(ordered, ordered[1:], strict=False)
     return [(a.max() + b.min()) / 2 for a, b in pairs if a.max() <= b.min()]
-
-
-def validity_figure(validity: pd.DataFrame) -> go.Figure:
-    """Spearman with observed difficulty per predictor, as it is and with length held fixed, with 95% intervals; zero marked."""
-    c = colours()
-    rows = validity.dropna(subset="spearman").iloc[::-1]
-    tint = [c["middle"] if "baseline" in name else c["early"] for name in rows["predictor"]]
-    figure = go.Figure()
-    for name, columns, symbol, shift in (
-        ("length held fixed", ("given_length", "given_low", "given_high"), "diamond-open", -0.18),
-        ("as it is", ("spearman", "low", "high"), "circle", 0.18),
-    ):
-        value, low, high = (rows[column] for column in columns)
-        figure.add_scatter(
-            x=value, y=np.arange(len(rows)) + shift, mode="markers", name=name,
-            marker={"size": 11, "color": tint, "symbol": symbol, "line": {"width": 2}},
-            error_x={"array": high - value, "arrayminus": value - low, "color": c["muted"]},
-            text=rows["predictor"], hovertemplate="%{text}: %{x:.2f}<extra>" + name + "</extra>",
-        )
-    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows["predictor"].tolist())
-    figure.add_vline(x=0, line={"color": c["muted"], "width": 1})
-    n = int(validity["n"].iloc[0]) if len(validity) else 0
-    figure.update_xaxes(title=f"Spearman with observed difficulty (held out, n={n}, 95% interval)", range=[-1, 1])
-    return style(figure, height=290)
 
 
 def selectable(figure: go.Figure, *, key: str) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from analysis import dataset, runs, store
 from components import layout, state
+from components.validity_findings import findings
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,12 @@ def collect(study: store.Study) -> Overview:
         n_forget = n_retain = 0
     found, circuits = state.scores(study), state.circuits(study)
     scores, n_circuits = found[0] if found else None, len(circuits[0]) if circuits else None
-    return Overview(n_forget, n_retain, scores, n_circuits, runs.list_runs(study), state.held_out(study))
+    try:
+        main = state.held_out(study)
+        main = None if main is None else main[main["analysis"] == "main"]
+    except ValueError:  # the Difficulty page says why
+        main = None
+    return Overview(n_forget, n_retain, scores, n_circuits, runs.list_runs(study), main)
 
 
 def headline(overview: Overview) -> None:
@@ -44,7 +50,7 @@ def headline(overview: Overview) -> None:
         ("Unlearning runs", str(len(overview.records)),
          f"lowest forget probability {best.forget_probability:.2f} ({layout.escape(best.method)})" if best else "start one on Unlearn"),
         ("CUD against outcome", "-" if cud is None else f"{cud['spearman']:.2f}",
-         _missing(overview) if cud is None else f"Spearman, held out; {cud['given_length']:.2f} at fixed length"),
+         _missing(overview) if cud is None else f"Spearman, held out; {cud['given_baselines']:.2f} beyond baselines"),
     ]
     for column, (label, value, note) in zip(st.columns(4), values, strict=True):
         with column.container(border=True, height="stretch", gap=None):
@@ -56,7 +62,7 @@ def _missing(overview: Overview) -> str:
     """Why there is no figure for how CUD predicts the outcome."""
     if overview.scores is None or not overview.records:
         return "not computed: needs scores and a run"
-    return "not computed: no run halved the forget probability"
+    return "not computed: the Difficulty page says why"
 
 
 def steps(overview: Overview) -> None:
@@ -82,8 +88,8 @@ def takeaways(overview: Overview) -> None:
     st.subheader("What was found here", anchor=False)
     st.caption(
         "CUD, circuit-guided unlearning difficulty, compares a sample's circuit with those of easy and hard samples. MRD, memory "
-        "removal difficulty, is low where the answer hardly moves when the weights do. Neither sees what unlearning does to a "
-        "sample outside CUD's anchor pool."
+        "removal difficulty, is low where the answer hardly moves when the weights do. Neither has seen what unlearning does to "
+        "the sample: CUD's anchors for one half of the forget set come from unlearning runs on the other half alone."
     )
     if overview.scores is None:
         st.caption("Nothing yet: compute the scores on the Difficulty page.")
@@ -93,20 +99,9 @@ def takeaways(overview: Overview) -> None:
                   if r.retain_probability is not None]
         st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {'; '.join(spread)}.")
     if overview.validity is not None:
-        for row in overview.validity.dropna(subset="spearman").itertuples():
-            line = (f"- **{row.predictor}** {_verdict(row.low, row.high)}: Spearman {row.spearman:.2f} ({row.low:.2f} to "
-                    f"{row.high:.2f}, n={row.n}) with observed difficulty")
-            if row.given_length == row.given_length:  # NaN for length itself
-                line += (f"; with the answer's length held fixed it {_verdict(row.given_low, row.given_high)}: "
-                         f"{row.given_length:.2f} ({row.given_low:.2f} to {row.given_high:.2f})")
-            st.markdown(line + ".")
+        for line in findings(overview.validity):
+            st.markdown(f"- {line}")
 
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _verdict(low: float, high: float) -> str:
-    if low > 0:
-        return "foretells which memories resist"
-    return "points the wrong way" if high < 0 else "cannot be told from chance"

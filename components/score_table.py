@@ -18,7 +18,7 @@ COLUMNS = {
     "n_answer_tokens": st.column_config.NumberColumn("Tokens", format="%d", help="Answer tokens"),
     "gap": st.column_config.NumberColumn("Gap", format="%+d", help="CUD rank minus MRD rank"),
     "base_nll": st.column_config.NumberColumn("Base NLL", format="%.4f", help="Nats per answer token before unlearning"),
-    "cud_role": st.column_config.TextColumn("Role", help="Anchors define CUD's two references; only the others test it"),
+    "cud_role": st.column_config.TextColumn("Role", help="An anchor defines a reference for the other half's CUD, never for its own"),
 }
 
 

@@ -166,14 +166,27 @@ def cohort_tables(chosen: list[Circuit], cohort: pd.Series, boundary: int) -> tu
 
 
 def held_out(of: store.Study) -> pd.DataFrame | None:
-    """Does each score predict the outcome (`validity.predictive_validity`); None without scores or without runs."""
-    found, outcome = scores(of), observed(of)
-    return None if found is None or outcome is None else _held_out(found[0], outcome, anchor_pool(of))
+    """The rows of validity.csv if it belongs to the present scores, circuits and runs, else its main part alone, computed now.
+
+    None without scores, or without a run that counts. Raises ValueError if the two have fewer than 8 samples in common.
+    """
+    if scores(of) is None or observed(of) is None:
+        return None
+    files = tuple((str(file), _stamp(file)) for file in (
+        of.results / "scores" / "scores.csv", of.results / "circuits" / "circuits.json", of.results / "validity.csv"
+    ))
+    return _held_out(of.results, files, _run_stamps(of))
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _held_out(table: pd.DataFrame, outcome: pd.Series, anchor_pool: list[str]) -> pd.DataFrame:
-    return validity.predictive_validity(table, outcome, anchor_pool)
+@st.cache_data(max_entries=8, show_spinner="Comparing scores with outcomes")
+def _held_out(results: Path, files: tuple, run_stamps: tuple[tuple[str, float], ...]) -> pd.DataFrame:
+    found = [run for run in (runs.read_run(Path(folder)) for folder, _ in run_stamps) if runs.counts(run)]
+    digest = validity.inputs_digest(results / "scores", results / "circuits", found)
+    table = validity.read_table(results / "validity.csv", digest)
+    if table is not None:
+        return table
+    circuits = _circuits(results / "circuits", files[1][1])
+    return validity.main_part(_scores(results / "scores", files[0][1])[0], circuits[0] if circuits else {}, found)
 
 
 def observed(of: store.Study) -> pd.Series | None:

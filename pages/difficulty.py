@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from analysis import cohorts, runs, validity
-from components import difficulty_plot, layout, score_form, score_table, state
+from analysis import cohorts, statistics, validity
+from components import difficulty_plot, layout, score_form, score_table, state, validity_panel
 
 study = layout.begin("Difficulty", "Which memories will resist unlearning, and can that be told before it is tried?")
 found = state.scores(study)
@@ -19,8 +19,8 @@ table = scores.assign(cohort=cohorts.cohorts(scores["rank_cud"], share)).sort_va
 if observed is not None:
     table["observed_rank"] = table["sample_id"].map(observed)
 st.caption(
-    "Cohorts here hold all samples. CUD's anchors lie at the ends by construction: they were chosen by what unlearning did to them. "
-    "Outcomes and cohorts by CUD on Easy vs hard leave out the pool that they came from."
+    "Cohorts hold all samples: every CUD is held out by cross-fitting. Each half of the set was unlearned alone and gave the anchors "
+    "that score the other half, so no sample's score has seen what unlearning did to it. Places are ranked within the halves."
 )
 score_form.anchor_warning(details)
 selected = state.sample_id(table["sample_id"].tolist())
@@ -34,7 +34,7 @@ with right:
     st.page_link("pages/circuits.py", label="See its circuit", query_params=state.carried())
 
 st.subheader("Do CUD and MRD agree?")
-value, low, high = validity.spearman(-table["rank_cud"].to_numpy(), -table["rank_mrd"].to_numpy())
+value, low, high = statistics.spearman(-table["rank_cud"].to_numpy(), -table["rank_mrd"].to_numpy())
 if value == value:
     st.caption(f"Spearman {value:.2f} (95% interval {low:.2f} to {high:.2f}, n={len(table)}). High CUD and low MRD both mean hard.")
 else:
@@ -49,22 +49,9 @@ for place, column, title in zip(st.columns(2), ("cud", "mrd"), ("CUD (high = har
     place.plotly_chart(difficulty_plot.histogram_figure(table, column, title), theme=None, key=f"histogram_{column}")
 
 st.subheader("Does a score predict the outcome?")
-if observed is None:
-    st.info(
-        "Not computed: needs at least one unlearning run of this study that forgot, with a forget probability below half of that "
-        "before. Start one on the Unlearn page."
-    )
-else:
-    names = state.counted(study)
-    st.caption(
-        f"Observed difficulty is a sample's rank by answer NLL, averaged over methods, after {layout.escape(', '.join(names))} "
-        f"({len(names)} of {len(runs.list_runs(study))} runs: those that more than halved the forget probability). Only samples "
-        "that took no part in choosing CUD's anchors count. An interval that holds 0 predicts nothing. Held fixed is the answer's "
-        "length: MRD is a sum over tokens, and long answers keep more words that the retain set needs too."
-    )
-    st.plotly_chart(difficulty_plot.validity_figure(state.held_out(study)), theme=None, key="validity")
+validity_panel.show(study)
 
 st.download_button("Download scores (CSV)", scores.to_csv(index=False), f"{study.slug}-scores.csv", "text/csv")
 with st.expander("How this is computed"):
     st.markdown(score_form.EXPLANATION)
-    st.json({k: v for k, v in details.items() if k not in ("anchor_pool", "anchor_losses")})
+    st.json({k: v for k, v in details.items() if k not in ("folds", "anchors", "anchor_losses")})

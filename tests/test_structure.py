@@ -15,12 +15,12 @@ MAY_IMPORT = {  # rooms of the house that a room may import from
 INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
-    {"dataset", "graph", "cohorts", "similarity", "templates"},
+    {"dataset", "graph", "cohorts", "similarity", "statistics", "templates"},
     {"tokens", "circuit", "blocks", "world", "corruption"},
     {"losses", "depth", "exchange", "model"},
     {"evaluation", "store", "ablation", "provenance"},
     {"attribution", "faithfulness", "curves", "methods", "anchors", "difficulty", "comparison", "runs", "jobs", "cross_fitting"},
-    {"unlearning", "validity", "worker", "memorisation", "demo", "anchor_runs"},
+    {"unlearning", "predictors", "validity", "stability", "worker", "memorisation", "demo", "anchor_runs"},
     {"scoring", "record"},
     {"command", "conversion"},
     {"__main__", "__init__"},

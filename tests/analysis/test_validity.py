@@ -1,70 +1,125 @@
-"""Rank correlations against scipy, and that the anchor pool never counts."""
+"""A planted predictor is found and its shuffled control is not; what templates or baselines explain is taken away."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
+from typer.testing import CliRunner
 
-from analysis.validity import disagreement, partial_spearman, predictive_validity, spearman
+from analysis import runs, store, validity
+from analysis.__main__ import app
+from analysis.predictors import BASELINES, TEMPLATE
+from analysis.statistics import resamples
+from analysis.validity import COLUMNS, Target, disagreement, main_part, measure
+from tests.planted_study import planted_study
 
 
-def made_scores(n=40):
+def target(hardness, template=None, baselines=None, n_draws=200):
+    template = np.zeros(len(hardness), dtype=int) if template is None else template
+    return Target(hardness, template, baselines or {}, resamples(len(hardness), n_draws))
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """Folders, and what they hold."""
+    results = planted_study(tmp_path_factory.mktemp("planted"))
+    scores, circuits = store.read_scores(results / "scores")[0], store.read_circuits(results / "circuits")[0]
+    return results, scores, circuits, [runs.read_run(folder) for folder in sorted((results / "runs").iterdir())]
+
+
+def test_a_planted_predictor_is_found_and_its_shuffled_control_is_not():
     rng = np.random.default_rng(0)
-    hardness = rng.permutation(n).astype(float)
-    frame = pd.DataFrame({
-        "sample_id": [f"s{i}" for i in range(n)], "question": "?", "cud": hardness, "mrd": -hardness,
-        "n_answer_tokens": rng.integers(1, 9, n), "base_nll": 1.0, "rank_cud": n - hardness, "rank_mrd": n - hardness,
-    })
-    return frame, pd.Series(n - hardness, index=frame["sample_id"])
+    hardness = rng.normal(size=120)
+    good, held = hardness + rng.normal(size=120), target(hardness)
+    found, control = measure("x", good, held, with_p=True), measure("x", rng.permutation(good), held, with_p=True)
+    assert found["low"] > 0.4 and found["auroc_low"] > 0.7 and found["p"] <= 0.001
+    assert control["low"] < 0 < control["high"] and control["auroc_low"] < 0.5 < control["auroc_high"] and control["p"] > 0.05
+    assert measure("x", -good, held)["spearman"] == pytest.approx(-found["spearman"])
 
 
-def test_spearman_agrees_with_scipy_and_its_interval_holds_it():
-    x, y = np.random.default_rng(1).normal(size=(2, 50))
-    y = y + x
-    value, low, high = spearman(x, y)
-    assert value == pytest.approx(spearmanr(x, y).statistic)
-    assert low < value < high
-    assert np.isnan(spearman(np.ones(10), np.arange(10.0))).all()
+def test_what_only_templates_differ_in_is_gone_within_them():
+    rng = np.random.default_rng(1)
+    template = rng.integers(0, 6, 200)
+    hardness, x = template + rng.normal(size=(2, 200))
+    row = measure("x", x, target(hardness, template), with_p=True)
+    assert row["low"] > 0.5
+    assert row["within_low"] < 0 < row["within_high"] and row["within_p"] > 0.05
+    inside = measure("x", hardness + template * -3.0, target(hardness, template), with_p=True)  # control: true only within
+    assert inside["spearman"] < 0 and inside["within_template"] == pytest.approx(1) and inside["within_p"] <= 0.001
 
 
-def test_a_shared_cause_vanishes_when_it_is_held_fixed():
-    """x and y only follow z; the control w follows y beyond z. The oracle regresses ranks on z's ranks."""
+def test_what_the_baselines_say_together_is_taken_away_and_the_rest_stays():
+    rng = np.random.default_rng(2)
+    a, b, own = rng.normal(size=(3, 200))
+    held = target(a + b + own, baselines={"a": a, "b": b})
+    copy, more = measure("x", a + b + 0.5 * rng.normal(size=200), held), measure("x", own + a, held)
+    assert copy["low"] > 0.5 and copy["given_low"] < 0.1 and abs(copy["given_baselines"]) < 0.15
+    assert more["given_low"] > 0.7
+    assert np.isnan(measure("x", a + 0.0, held)["given_baselines"])
+    assert measure("a", a, held)["given_baselines"] > 0.5  # given b, not itself
+
+
+def test_the_best_baseline_may_point_either_way():
     rng = np.random.default_rng(3)
-    z = rng.normal(size=400)
-    x, y = z + 0.5 * rng.normal(size=400), z + 0.5 * rng.normal(size=400)
-    w = y + 0.5 * rng.normal(size=400)
-    value, low, high = partial_spearman(x, y, z, n_resamples=200)
-    assert spearman(x, y)[0] > 0.6
-    assert low < 0 < high
-    assert abs(value) < 0.1
-    assert partial_spearman(w, y, z, n_resamples=200)[1] > 0.3
-    ranks = [np.argsort(np.argsort(v)).astype(float) for v in (w, y, z)]
-    residuals = [v - np.polyval(np.polyfit(ranks[2], v, 1), ranks[2]) for v in ranks[:2]]
-    assert partial_spearman(w, y, z, n_resamples=10)[0] == pytest.approx(np.corrcoef(*residuals)[0, 1])
-    assert np.isnan(partial_spearman(z, y, z, n_resamples=10)[0])
+    hardness, noise = rng.normal(size=(2, 150))
+    held = target(hardness, baselines={"weak": noise, "turned": -hardness + 0.3 * noise})
+    row = measure("x", hardness + 0.3 * noise, held)
+    assert row["minus_best_baseline"] == pytest.approx(row["spearman"] + measure("turned", held.baselines["turned"], held)["spearman"])
+    assert row["minus_low"] < 0 < row["minus_high"]
+    assert measure("x", noise + 0.1 * hardness, held)["minus_high"] < 0
+    assert "minus_best_baseline" not in measure("weak", noise, held)
 
 
-def test_the_interval_of_unrelated_numbers_holds_zero():
-    x, y = np.random.default_rng(2).normal(size=(2, 200))
-    _, low, high = spearman(x, y)
-    assert low < 0 < high
+def test_samples_without_a_value_do_not_count():
+    hardness = np.random.default_rng(4).normal(size=30)
+    x = np.where(np.arange(30) < 10, np.nan, hardness)
+    row = measure("x", x, target(hardness, baselines={"a": np.arange(30.0)}), with_p=True)
+    assert (row["n"], row["spearman"]) == (20, pytest.approx(1))
 
 
-def test_perfect_scores_of_either_polarity_give_one_and_a_constant_baseline_nothing():
-    frame, observed = made_scores()
-    table = predictive_validity(frame, observed, []).set_index("predictor")
-    assert table.loc[["CUD", "MRD"], "spearman"].tolist() == pytest.approx([1, 1])
-    assert np.isnan(table.loc["Base NLL (baseline)", "spearman"])
-    assert abs(table.loc["Answer length (baseline)", "spearman"]) < 0.5
+def test_the_main_part_finds_the_circuits_and_not_the_noise(planted):
+    table = main_part(*planted[1:])
+    assert list(table) == COLUMNS
+    rows = table.set_index("predictor")
+    assert rows.loc["CUD", ["low", "within_low", "given_low", "minus_low"]].min() > 0.2
+    assert rows.loc["Mean depth of |score|", "low"] > 0.6
+    assert rows.loc[["CUD", "Mean depth of |score|"], ["p", "within_p"]].max(axis=None) < 0.01
+    assert (rows.loc[["MRD", *BASELINES], "p"] > 0.01).all()
+    assert np.isnan(rows.loc[TEMPLATE, ["within_template", "within_p", "minus_best_baseline"]].astype(float)).all()
+    assert (rows["n"] == 80).all()
 
 
-def test_samples_of_the_anchor_pool_do_not_count():
-    frame, observed = made_scores()
-    pool = frame["sample_id"].tolist()[:20]
-    spoilt = frame.assign(cud=np.where(frame["sample_id"].isin(pool), -1e6 * frame["cud"], frame["cud"]))
-    table = predictive_validity(spoilt, observed, pool).set_index("predictor")
-    assert table.loc["CUD", ["n", "spearman"]].tolist() == [20, pytest.approx(1)]
-    assert predictive_validity(spoilt, observed, []).loc[0, "spearman"] < 0.9
+def test_only_samples_with_scores_and_outcomes_count(planted):
+    _, scores, circuits, found = planted
+    assert set(main_part(scores.iloc[:60], circuits, found)["n"]) == {60}
+    with pytest.raises(ValueError, match="5 are in both"):
+        main_part(scores.iloc[:5], circuits, found)
+
+
+def test_the_command_writes_every_analysis_and_says_the_main_part(planted, tmp_path, monkeypatch):
+    for name, value in {"N_SPLITS": 2, "N_CONTROLS": 2, "SIZES": (), "N_ANCHORS": ()}.items():
+        monkeypatch.setattr(f"analysis.stability.{name}", value)
+    results, _, _, found = planted
+    folders = ["--scores", str(results / "scores"), "--circuits", str(results / "circuits")]
+    folders += [word for run in found for word in ("--run", str(run.record.folder))]
+    file = tmp_path / "validity.csv"
+    result = CliRunner().invoke(app, ["validity", *folders, "--output", str(file)])
+    assert result.exit_code == 0, result.output
+    assert "Mean depth of |score|" in result.output
+    digest = validity.inputs_digest(results / "scores", results / "circuits", found[::-1])  # in any order
+    table = validity.read_table(file, digest)
+    assert set(table["analysis"]) == {"main", "method", "similarity", "label", "anchors", "size", "seed", "control"}
+    assert validity.read_table(file, validity.inputs_digest(results / "scores", results / "circuits", found[:1])) is None
+    assert validity.read_table(tmp_path / "none.csv", digest) is None
+    pd.testing.assert_frame_equal(table[table["analysis"] == "main"], main_part(*planted[1:]), check_dtype=False)
+
+
+def test_bad_input_is_one_line_and_leaves_nothing(planted, tmp_path):
+    results, _, _, found = planted
+    arguments = ["validity", "--circuits", str(results / "circuits"), "--run", str(found[0].record.folder)]
+    result = CliRunner().invoke(app, [*arguments, "--scores", str(tmp_path), "--output", str(tmp_path / "v.csv")])
+    assert result.exit_code == 2
+    assert result.output.startswith("error: expected scores.csv in")
+    assert not list(tmp_path.iterdir())
 
 
 def test_disagreement_is_sorted_by_the_size_of_the_gap():

@@ -1,0 +1,112 @@
+"""Does a score predict the outcome: a sentence made from the numbers, all predictors in a figure and a table, and stability."""
+
+import pandas as pd
+import streamlit as st
+
+from analysis import jobs, predictors, runs, store, validity
+from components import layout, state
+from components.validity_findings import findings
+from components.validity_plot import forest_figure
+
+ANALYSES = {  # of validity.csv, in the order shown: heading of a row
+    "method": "outcome of {target} alone", "similarity": "{setting}", "label": "label: {setting}", "anchors": "anchors: {setting}",
+    "size": "circuits of {setting}",
+}
+DRAWS = {"seed": "{n} other splits*", "control": "{n} draws of random anchors (control)"}
+
+
+def show(study: store.Study) -> None:
+    """The whole section below its heading; says what is missing where it cannot be computed."""
+    try:
+        table = state.held_out(study)
+    except ValueError as error:
+        layout.problem("Whether a score predicts the outcome cannot be told.", str(error))
+        return
+    if table is None:
+        st.info(
+            "Not computed: needs at least one unlearning run of this study that forgot, with a forget probability below half of "
+            "that before. Start one on the Unlearn page."
+        )
+        return
+    main = table[table["analysis"] == "main"]
+    for line in findings(main):
+        st.markdown(f"- {line}")
+    names = state.counted(study)
+    st.caption(
+        f"Observed difficulty is a sample's rank by answer NLL, averaged over methods, after {layout.escape(', '.join(names))} "
+        f"({len(names)} of {len(runs.list_runs(study))} runs: those that more than halved the forget probability). No predictor has "
+        "seen a sample's own outcome. An interval that holds 0 predicts nothing. Baselines, what a skeptic would try, are grey. "
+        + predictors.POLARITY
+    )
+    muted = main["predictor"].isin(predictors.BASELINES)
+    figure = forest_figure(main.assign(label=main["predictor"]), muted)
+    st.plotly_chart(figure, theme=None, key="validity")
+    _table(main)
+    with st.expander("How stable is this?"):
+        _stability(study, table)
+
+
+def _table(main: pd.DataFrame) -> None:
+    """Value and interval of each measure, as text."""
+    helps = {
+        "within template": "Ranks taken within each question template: what differs between templates cannot count",
+        "given baselines": "What is left with all (other) baselines held fixed, by regression of the ranks",
+        "AUROC": "Hardest quarter against the easiest; 0.5 = chance",
+        "minus best baseline": "Spearman minus the strongest baseline's, whichever way that one points; same resamples",
+        "p": "Two-sided, 9,999 shuffles of the outcomes, Holm-corrected over the predictors",
+        "p within": "The same with shuffles inside question templates",
+    }
+    config = {name: st.column_config.TextColumn(name, help=text, width=138) for name, text in helps.items()}
+    config |= {name: st.column_config.TextColumn(name, help=helps[name], width=50) for name in ("p", "p within")}
+    config["predictor"] = st.column_config.TextColumn("predictor", width=150)
+    shown = validity.readable(main).drop(columns="n")
+    st.dataframe(shown, hide_index=True, column_config=config, height="content", key="validity_table")
+
+
+def stability_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows for the forest plot: the shipped CUD, each variation, splits and control as mean and range of 95 % of the draws.
+
+    Last the best baseline, to compare with.
+    """
+    main = table[table["analysis"] == "main"]
+    parts = [main[main["predictor"] == "CUD"].assign(label="as shipped")]
+    for analysis, heading in ANALYSES.items():
+        part = table[table["analysis"] == analysis]
+        parts.append(part.assign(label=[heading.format(**row) for row in part.to_dict("records")]))
+    for analysis, heading in DRAWS.items():
+        part = table[table["analysis"] == analysis]
+        if len(part):
+            row: dict[str, object] = {"analysis": analysis, "label": heading.format(n=len(part)), "n": part["n"].iloc[0]}
+            for value, low, high in (validity.SHOWN["Spearman"], validity.SHOWN["within template"]):
+                row |= {value: part[value].mean(), low: part[value].quantile(0.025), high: part[value].quantile(0.975)}
+            parts.append(pd.DataFrame([row]))
+    best = validity.best_baseline(main)
+    if best is not None:
+        parts.append(best.to_frame().T.assign(label=f"{best['predictor'].lower()} (best baseline)"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _stability(study: store.Study, table: pd.DataFrame) -> None:
+    if not table["analysis"].isin(ANALYSES).any():
+        st.caption("Not computed for these scores and runs: other methods, similarities, circuit sizes, splits and the control. "
+                   "On the command line (a few seconds for some hundred samples):")
+        st.code(jobs.command_line(command(study)), language="bash")
+        return
+    st.caption(
+        "CUD again with one thing changed at a time; every sample is scored by anchors of the other half. Splits and control show the "
+        "mean and the range of 95% of the draws. *The splits re-use the full runs' losses for their anchors, as no half of theirs was "
+        "unlearned alone: they show how much the split matters. All other rows use the shipped halves' own runs."
+    )
+    rows = stability_rows(table)
+    muted = rows["analysis"].eq("control") | rows["predictor"].isin(predictors.BASELINES)
+    st.plotly_chart(forest_figure(rows, muted, row_height=26), theme=None, key="stability")
+    st.download_button("Download validity (CSV)", store.csv_bytes(table), f"{study.slug}-validity.csv", "text/csv")
+
+
+def command(study: store.Study) -> list[str]:
+    """Arguments of `python -m analysis` that write the study's validity.csv."""
+    counted = set(state.counted(study))
+    folders = [word for record in runs.list_runs(study) if record.name in counted for word in ("--run", str(record.folder))]
+    results = study.results
+    return ["validity", "--scores", str(results / "scores"), "--circuits", str(results / "circuits"), *folders,
+            "--output", str(results / "validity.csv")]

@@ -1,0 +1,66 @@
+"""The Difficulty page on planted studies: what it says of the scores with and without validity.csv, and what it says is missing."""
+
+import pandas as pd
+import pytest
+
+from analysis import runs, store, validity
+from tests.planted_study import planted_study
+
+
+@pytest.fixture
+def planted(made_up_study):
+    planted_study(made_up_study.results)
+    return made_up_study
+
+
+def said(page) -> str:
+    assert not page.exception
+    return "\n".join(str(e.value) for kind in ("markdown", "caption", "info", "error", "text", "code") for e in page.get(kind))
+
+
+def test_without_validity_csv_the_main_part_is_computed_and_the_command_for_the_rest_is_offered(planted, open_page):
+    page = open_page("difficulty")
+    text = said(page)
+    assert "**CUD foretells which memories resist**" in text
+    assert "**CUD does better than every baseline**" in text
+    assert "harder samples have deeper circuits" in text
+    assert "**MRD cannot be told from chance**" in text
+    assert "held out by cross-fitting" in text
+    assert f"analysis validity --scores {planted.results}/scores" in text
+    assert str(planted.results / "runs" / "npo") in text
+    assert page.dataframe[2].value["predictor"].tolist()[:3] == ["CUD", "MRD", "Mean depth of |score|"]
+
+
+def test_with_validity_csv_of_these_scores_and_runs_stability_is_shown(planted, open_page):
+    results = planted.results
+    found = [runs.read_run(folder) for folder in sorted((results / "runs").iterdir())]
+    main = validity.main_part(store.read_scores(results / "scores")[0], store.read_circuits(results / "circuits")[0], found)
+    kinds = ["method", "similarity", "seed", "seed", "control", "control"]
+    rest = main.iloc[[0] * len(kinds)].assign(analysis=kinds, setting=[f"setting {i}" for i in range(6)], target="NPO")
+    table = pd.concat([main, rest]).assign(inputs=validity.inputs_digest(results / "scores", results / "circuits", found))
+    store.write_csv(results / "validity.csv", table)
+    page = open_page("difficulty")
+    assert "analysis validity" not in said(page)
+    figure = page.get("plotly_chart")[-1].proto.spec
+    for label in ("outcome of NPO alone", "setting 1", "2 other splits*", "2 draws of random anchors (control)", "(best baseline)"):
+        assert label in figure
+
+
+def test_a_validity_csv_of_other_runs_is_not_shown(planted, open_page):
+    rows = pd.DataFrame(0.5, index=range(2), columns=validity.COLUMNS)
+    rows = rows.assign(analysis=["main", "size"], predictor="CUD", setting="s", target="t", inputs="0" * 16)
+    store.write_csv(planted.results / "validity.csv", rows)
+    assert "analysis validity --scores" in said(open_page("difficulty"))
+
+
+def test_without_runs_it_says_what_is_needed(planted, open_page):
+    store.remove(planted.results / "runs")
+    text = said(open_page("difficulty"))
+    assert "needs at least one unlearning run of this study that forgot" in text
+    assert "foretells" not in text
+
+
+def test_runs_on_other_samples_say_so(planted, open_page):
+    file = planted.results / "scores"
+    store.write_csv(file / "scores.csv", store.read_scores(file)[0].iloc[:6])
+    assert "at least 8 of them; 6 are in both" in said(open_page("difficulty"))
