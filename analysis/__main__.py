@@ -24,6 +24,10 @@ PresetName = Literal["default", "embedded"]
 Attribution = Literal["EAP", "EAP-IG-inputs"]
 RuleName = Literal["greedy", "top_n", "cumulative_mass"]
 FormatName = Literal["eap-ig", "graphml", "attribution-graph"]
+Kind = Literal["cosine", "jaccard", "hamming"]
+LabelName = Literal["loss", "increase"]
+AnchorMethods = Annotated[list[str] | None, typer.Option(help="method whose runs choose the anchors; repeatable; default: all")]
+Reuse = Annotated[bool, typer.Option(help="keep anchor runs in the workspace and reuse them")]
 
 
 @app.command()
@@ -64,24 +68,29 @@ def circuits(
 @app.command()
 def score(
     model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default", method: Attribution = "EAP-IG-inputs",
-    ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None, n_anchors: int = 12, sigma: float = 1e-3,
-    n_pairs: int = 30, seed: int = 0, device: Device = None,
+    ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None, n_anchors: int = 12,
+    similarity: Kind = "cosine", weighted: bool = False, label: LabelName = "loss", anchor_method: AnchorMethods = None,
+    sigma: float = 1e-3, n_pairs: int = 30, seed: int = 0, reuse: Reuse = True, device: Device = None,
 ) -> None:
-    """CUD and MRD of every forget sample: scores.csv and scores.json."""
+    """CUD and MRD of every forget sample: scores.csv and scores.json. Each half's anchors score the other half."""
     with bad_input_exits(), store.output_folder(output, "scores.json") as folder:
         from analysis import provenance
         from analysis.attribution import AttributionConfig
         from analysis.circuit import default_n_edges
+        from analysis.cross_fitting import CudConfig
         from analysis.dataset import load_samples
         from analysis.scoring import ScoringConfig
         from analysis.scoring import score as score_samples
 
         attribution = AttributionConfig(method, ablation, ig_steps)
-        config = ScoringConfig(attribution, 1 if n_edges is None else n_edges, preset, n_anchors, sigma, n_pairs, seed)
+        methods = tuple(dict.fromkeys(anchor_method or ()))
+        cud = CudConfig(1 if n_edges is None else n_edges, n_anchors, similarity, weighted, label, methods)
+        config = ScoringConfig(attribution, cud, preset, sigma, n_pairs, seed)
         sets = {"forget": load_samples(forget), "retain": load_samples(retain)}
         handle = load(model, device)
-        config = replace(config, n_edges=n_edges or default_n_edges(handle.index))
-        result = score_samples(handle, sets["forget"], sets["retain"], config, say)
+        config = replace(config, cud=replace(cud, n_edges=n_edges or default_n_edges(handle.index)))
+        cache = store.workspace() / "anchor-runs" if reuse else None
+        result = score_samples(handle, sets["forget"], sets["retain"], config, cache, say)
         for name, left in result.details["anchor_forget_probability"].items():
             if left > runs.BARELY_FORGOTTEN:
                 hint = "its anchors say little; give a preset that forgets"
@@ -143,7 +152,7 @@ def results(data: Path = store.DATA) -> None:
     """Score the embedded set and run every method on it, with the commands above; written to DATA/results."""
     common = ["--model", str(data / "model"), "--forget", str(data / "forget.jsonl"), "--retain", str(data / "retain.jsonl")]
     target = data / "results"
-    _run("score", *common, "--preset", "embedded", "--output", str(target / "scores"))
+    _run("score", *common, "--preset", "embedded", "--no-reuse", "--output", str(target / "scores"))
     _run("circuits", *common[:2], "--data", str(data / "forget.jsonl"), "--output", str(target / "circuits"))
     store.remove(target / "circuits" / "eap-ig")
     made: list[str] = []

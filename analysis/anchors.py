@@ -1,15 +1,6 @@
-"""CUD's anchors: which samples several unlearning methods agree to be easiest and hardest, and their circuits."""
+"""CUD's anchors: which samples several unlearning methods agree to be easiest and hardest."""
 
-import numpy as np
 import pandas as pd
-
-from analysis.circuit import EdgeMask, Scores, select
-from analysis.graph import GraphIndex
-
-
-def anchor_pool(n_samples: int, seed: int) -> np.ndarray:
-    """Rows of a random half, from which anchors are drawn; CUD is judged on the other half. Sorted."""
-    return np.sort(np.random.default_rng(seed).permutation(n_samples)[: n_samples // 2])
 
 
 def consensus(final_nll: pd.DataFrame, n_anchors: int) -> tuple[list, list]:
@@ -34,8 +25,3 @@ def consensus(final_nll: pd.DataFrame, n_anchors: int) -> tuple[list, list]:
 def _by_votes(rank: pd.DataFrame, n_anchors: int) -> list:
     table = pd.DataFrame({"votes": (rank <= n_anchors).sum(axis=1), "mean_rank": rank.mean(axis=1)})
     return table.sort_values(["votes", "mean_rank"], ascending=[False, True], kind="stable").index.tolist()
-
-
-def anchor_circuit(scores: list[Scores], index: GraphIndex, n_edges: int) -> EdgeMask:
-    """The circuit of a group of samples: ONE score matrix, averaged over them, then selected."""
-    return select(np.mean(scores, axis=0), index, n_edges)

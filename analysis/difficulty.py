@@ -1,6 +1,6 @@
-"""The two difficulty scores of a sample before unlearning: CUD from its circuit, MRD from perturbed weights.
+"""MRD, the difficulty of a sample from perturbed weights, and ranks that put the hardest first.
 
-Polarities are opposite: high CUD = hard, low MRD = hard. `ranks` gives 1 = hardest for both.
+Polarities are opposite: high CUD (`cross_fitting`) = hard, low MRD = hard. `ranks` gives 1 = hardest for both.
 """
 
 import copy
@@ -8,31 +8,15 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from analysis.circuit import cosine
 from analysis.evaluation import answer_logits
 from analysis.losses import token_log_probs
 from analysis.model import ModelHandle
 from analysis.tokens import TokenBatch
 
 MIN_LOG_PROB = 1e-6
-
-
-def cud(
-    circuits: Bool[np.ndarray, "n_samples n_forward n_backward"],
-    easy: Bool[np.ndarray, "n_forward n_backward"],
-    hard: Bool[np.ndarray, "n_forward n_backward"],
-) -> Float[np.ndarray, " n_samples"]:
-    """Circuit-guided unlearning difficulty, arXiv 2601.09624: d(C, easy) / (d(C, easy) + d(C, hard)), d = max(0, 1 - cosine).
-
-    Binary edge vectors. 0 = like the easy anchor circuit, 1 = like the hard one; 0.5 where both distances vanish.
-    """
-    to_easy = np.array([max(0.0, 1 - cosine(c, easy)) for c in circuits])
-    to_hard = np.array([max(0.0, 1 - cosine(c, hard)) for c in circuits])
-    total = to_easy + to_hard
-    return np.where(total > 1e-12, to_easy / np.where(total > 1e-12, total, 1), 0.5)
 
 
 def mrd(

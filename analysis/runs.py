@@ -7,7 +7,6 @@ is written it is called `<name>.partial` and has progress.json. Losses are nats 
 import contextlib
 import io
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from analysis.dataset import Sample
 
 FORGOTTEN_BELOW = 0.3  # probability per answer token; equal to evaluation.FORGOTTEN, which would cost pages an import of torch
 BARELY_FORGOTTEN = 0.7  # probability left by an anchor run above which it ranks samples as the untouched model does
-COHORTS = ("hard", "middle", "easy", "anchor pool", "unscored")
+COHORTS = ("hard", "middle", "easy", "unscored")
 SAMPLE_COLUMNS = {
     "sample_id": str, "nll_after": float, "probability_before": float, "probability_after": float, "forgotten_epoch": "Int64",
 }
@@ -141,12 +140,11 @@ def live_folder(output: Path) -> Path:
     return output if output.exists() else output.with_name(f"{output.name}.partial")
 
 
-def describe(samples: list[Sample], scores: pd.DataFrame | None, anchor_pool: Collection[str] = ()) -> pd.DataFrame:
+def describe(samples: list[Sample], scores: pd.DataFrame | None) -> pd.DataFrame:
     """What a person needs to know a sample by, indexed by sample_id: row, question, answer, rank_cud, cohort.
 
     The cohort is by CUD rank: the quarter that CUD calls hardest, the easiest quarter, the middle; `unscored` without scores.
-    CUD's anchors were chosen by what unlearning did to the samples in `anchor_pool`, so these are no test of it: they are
-    a cohort of their own, and the quarters are those of the others.
+    CUD is cross-fitted: a sample's own unlearning had no part in its score, so every sample is a fair test of it.
     """
     frame = pd.DataFrame(
         {"row": [s.row for s in samples], "question": [s.question for s in samples], "answer": [s.answer for s in samples]},
@@ -154,8 +152,7 @@ def describe(samples: list[Sample], scores: pd.DataFrame | None, anchor_pool: Co
     )
     ranks = pd.Series(dtype=float) if scores is None else scores.set_index("sample_id").rank_cud
     frame["rank_cud"] = ranks.reindex(frame.index)
-    in_pool = frame.index.isin(list(anchor_pool)) & frame.rank_cud.notna()
-    frame["cohort"] = cohorts(frame.rank_cud.mask(in_pool)).mask(in_pool, "anchor pool")
+    frame["cohort"] = cohorts(frame.rank_cud)
     return frame
 
 

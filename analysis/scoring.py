@@ -2,36 +2,45 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
-from analysis import anchors, difficulty
+from analysis import difficulty
+from analysis.anchor_runs import anchor_losses
 from analysis.attribution import AttributionConfig, completeness_error, edge_scores
 from analysis.circuit import Circuit, select
+from analysis.cross_fitting import CrossFitted, CudConfig, cross_fitted, folds
 from analysis.dataset import Sample
 from analysis.evaluation import answer_nll
 from analysis.methods import METHODS
 from analysis.model import ModelHandle
-from analysis.tokens import tokenize
-from analysis.unlearning import final_nll, preset
+from analysis.templates import template
+from analysis.tokens import IGNORED, TokenBatch, tokenize
+from analysis.unlearning import preset
+
+COLUMNS = [
+    "sample_id", "row", "question", "answer", "n_answer_tokens", "base_nll", "token_frequency", "template", "fold", "cud", "cud_role",
+    "mrd", "mrd_stderr", "rank_cud", "rank_mrd",
+]
 
 
 @dataclass(frozen=True)
 class ScoringConfig:
-    """How a forget set is scored. `n_anchors` on each side, from a random half of the set; `n_edges` per circuit."""
+    """How a forget set is scored. `seed`: of the halves, of the anchor runs and of MRD's perturbations."""
 
     attribution: AttributionConfig
-    n_edges: int
+    cud: CudConfig
     preset: str = "embedded"
-    n_anchors: int = 12
     sigma: float = 1e-3
     n_pairs: int = 30
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in (("n_edges", 1), ("n_anchors", 1), ("n_pairs", 2), ("sigma", 0)):
+        for name, least in (("n_pairs", 2), ("sigma", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
@@ -69,73 +78,79 @@ def circuits_of(
 
 
 def score(
-    handle: ModelHandle, forget: list[Sample], retain: list[Sample], config: ScoringConfig,
+    handle: ModelHandle, forget: list[Sample], retain: list[Sample], config: ScoringConfig, cache: Path | None = None,
     report: Callable[[str, int, int], None] = lambda phase, done, total: None,
 ) -> Scoring:
-    """Score every sample of the forget set.
+    """Score every sample of the forget set; each half (`details["folds"]`) gives the anchors that score the other.
 
-    Columns: sample_id, row, question, answer, n_answer_tokens, base_nll (nats per answer token), cud, cud_role (anchor_easy,
-    anchor_hard, scored), mrd, mrd_stderr, rank_cud, rank_mrd (1 = hardest). Anchors come from unlearning runs on a random half
-    of the set (`details["anchor_pool"]`); only samples outside it are a fair test of CUD. `details["anchor_forget_probability"]`
-    says how far those runs got: anchors of runs that forgot nothing mean nothing.
-    Raises ValueError if the half is smaller than 2 * n_anchors.
+    Columns: sample_id, row, question, answer, n_answer_tokens, base_nll (nats per answer token), token_frequency (see there),
+    template, fold, cud (held out for every sample), cud_role (anchor_easy and anchor_hard: an anchor for the other half; else
+    scored), mrd, mrd_stderr, rank_cud, rank_mrd (1 = hardest). The halves' CUD is measured against different anchors, so rank_cud
+    ranks each sample's percent rank within its half; equal places share their mean rank. `details["anchor_forget_probability"]`
+    says how far the anchor runs got: anchors of runs that forgot nothing mean nothing. `cache`: see `anchor_runs`.
+    Raises ValueError if there are fewer than 4 * n_anchors samples, or a method or preset is not known.
     """
-    if len(forget) // 2 < 2 * config.n_anchors:
-        raise ValueError(
-            f"{config.n_anchors} easy and {config.n_anchors} hard anchors are drawn from half of the forget set: expected at least "
-            f"{4 * config.n_anchors} samples, got {len(forget)}; give more samples or fewer anchors"
-        )
-    batch = tokenize(forget, handle.tokenizer, max_length=handle.max_length)
-    circuits, error = circuits_of(handle, forget, config.attribution, config.n_edges, report=report)
-    pool = anchors.anchor_pool(len(forget), config.seed)
-    losses = anchor_losses(handle, forget, retain, pool, config, report)
-    easy, hard = anchors.consensus(losses, config.n_anchors)
-    index, by_row = handle.index, [c.scores for c in circuits]
-    ends = [anchors.anchor_circuit([by_row[row] for row in rows], index, config.n_edges) for rows in (easy, hard)]
-    cud = difficulty.cud(np.stack([c.in_circuit for c in circuits]), *ends)
+    _check_size(len(forget), config.cud.n_anchors)
+    batch, kept = (tokenize(samples, handle.tokenizer, max_length=handle.max_length) for samples in (forget, retain))
+    methods = config.cud.methods or tuple(METHODS)
+    runs = {method: replace(preset(config.preset, method), seed=config.seed) for method in methods}
+    circuits, error = circuits_of(handle, forget, config.attribution, config.cud.n_edges, report=report)
+    fold, base = folds(len(forget), config.seed), answer_nll(handle.model, batch)
+    losses = anchor_losses(handle, batch, kept, fold, runs, cache, report)
+    scores, in_circuit = (np.stack([getattr(c, name) for c in circuits]) for name in ("scores", "in_circuit"))
+    fitted = cross_fitted(scores, handle.index, fold, losses, base, config.cud, in_circuit)
     mrd, stderr = difficulty.mrd(
         handle, batch, sigma=config.sigma, n_pairs=config.n_pairs, seed=config.seed, report=lambda d, n: report("MRD", d, n)
     )
-    role = np.full(len(forget), "scored", dtype=object)
-    role[easy], role[hard] = "anchor_easy", "anchor_hard"
-    table = pd.DataFrame({
+    table = _known_columns(forget, batch, kept).assign(
+        base_nll=base, fold=fold, cud=fitted.cud, cud_role=_roles(fitted), mrd=mrd, mrd_stderr=stderr,
+        rank_cud=difficulty.ranks(pd.Series(fitted.cud).groupby(fold).rank(pct=True).to_numpy(), hard_is="high"),
+        rank_mrd=difficulty.ranks(mrd, hard_is="low"),
+    )[COLUMNS]
+    return Scoring(table, circuits, {"config": asdict(config), "completeness_error": error} | _anchor_details(table, fitted, losses))
+
+
+def _known_columns(forget: list[Sample], batch: TokenBatch, kept: TokenBatch) -> pd.DataFrame:
+    return pd.DataFrame({
         "sample_id": [s.id for s in forget],
         "row": [s.row for s in forget],
         "question": [s.question for s in forget],
         "answer": [s.answer for s in forget],
         "n_answer_tokens": batch.n_answer_tokens.numpy(),
-        "base_nll": answer_nll(handle.model, batch),
-        "cud": cud,
-        "cud_role": role,
-        "mrd": mrd,
-        "mrd_stderr": stderr,
-        "rank_cud": difficulty.ranks(cud, hard_is="high"),
-        "rank_mrd": difficulty.ranks(mrd, hard_is="low"),
+        "token_frequency": token_frequency(batch, kept),
+        "template": [template(s) for s in forget],
     })
-    details = {
-        "config": asdict(config),
-        "completeness_error": error,
-        "anchor_pool": [forget[row].id for row in pool],
+
+
+def token_frequency(forget: TokenBatch, retain: TokenBatch) -> Float[np.ndarray, " n_forget"]:
+    """How common each forget answer's tokens are: the mean of ln(1 + count) over its tokens, counted in the answers of both sets."""
+    answers = [[row[row != IGNORED].numpy() for row in batch.labels] for batch in (forget, retain)]
+    counts = np.bincount(np.concatenate(answers[0] + answers[1]))
+    return np.array([np.log1p(counts[tokens]).mean() for tokens in answers[0]])
+
+
+def _check_size(n_samples: int, n_anchors: int) -> None:
+    if n_samples < 4 * n_anchors:
+        raise ValueError(
+            f"{n_anchors} easy and {n_anchors} hard anchors are drawn from each half of the forget set: expected at least "
+            f"{4 * n_anchors} samples, got {n_samples}; give more samples or fewer anchors"
+        )
+
+
+def _roles(fitted: CrossFitted) -> np.ndarray:
+    roles = np.full(len(fitted.cud), "scored", dtype=object)
+    for easy, hard in fitted.anchors:
+        roles[easy], roles[hard] = "anchor_easy", "anchor_hard"
+    return roles
+
+
+def _anchor_details(table: pd.DataFrame, fitted: CrossFitted, losses: pd.DataFrame) -> dict[str, Any]:
+    ids = table["sample_id"]
+    return {
+        "folds": {str(half): ids[table["fold"] == half].tolist() for half in (0, 1)},
+        "anchors": {
+            str(half): {"easy": ids[easy].tolist(), "hard": ids[hard].tolist()} for half, (easy, hard) in enumerate(fitted.anchors)
+        },
         "anchor_forget_probability": {method: round(float(np.exp(-nll).mean()), 4) for method, nll in losses.items()},
-        "anchor_losses": _by_id(losses, forget),
+        "anchor_losses": {method: dict(zip(ids, nll.round(6), strict=True)) for method, nll in losses.items()},
     }
-    return Scoring(table, circuits, details)
-
-
-def anchor_losses(
-    handle: ModelHandle, forget: list[Sample], retain: list[Sample], pool: np.ndarray, config: ScoringConfig,
-    report: Callable[[str, int, int], None],
-) -> pd.DataFrame:
-    """Answer NLL of the pool's samples after each method has unlearned the pool; rows = rows of `forget`, columns = methods."""
-    batches = [
-        tokenize(samples, handle.tokenizer, max_length=handle.max_length) for samples in ([forget[row] for row in pool], retain)
-    ]
-    losses = {}
-    for done, method in enumerate(METHODS):
-        report(f"anchor run with {method}", done, len(METHODS))
-        losses[method] = final_nll(handle, *batches, replace(preset(config.preset, method), seed=config.seed)).forget_nll
-    return pd.DataFrame(losses, index=[int(row) for row in pool])
-
-
-def _by_id(losses: pd.DataFrame, forget: list[Sample]) -> dict[str, dict[str, float]]:
-    return {m: {forget[row].id: round(float(v), 6) for row, v in losses[m].items()} for m in losses}

@@ -16,7 +16,7 @@ NOTES = {
     "Outcome": "Outcome: rank by answer loss after this study's unlearning runs, all methods alike. It never looks at circuits.",
     "MRD": "MRD: how little the answer moves when the weights do. It never looks at circuits.",
     "CUD": "CUD measures how close a sample's circuit is to that of hard samples, so cohorts by CUD differ in their circuits in "
-           "part by construction: compare with MRD and the outcome. The anchor pool is left out.",
+           "part by construction: compare with MRD and the outcome.",
 }
 EXPLANATION = """
 Each cohort holds the chosen share of samples from one end of the difficulty ranks. Read-outs are taken on the full
@@ -36,15 +36,10 @@ def controls(scores: list[str]) -> tuple[str, float]:
     return score, percent / 100
 
 
-def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, anchor_pool: list[str]) -> None:
-    """Compare the circuits of the easy and the hard end of a ranking; `table` holds scores and, with runs, `rank_outcome`.
-
-    Cohorts by CUD leave out `anchor_pool`, whose outcomes chose CUD's anchors.
-    """
+def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int) -> None:
+    """Compare the circuits of the easy and the hard end of a ranking; `table` holds scores and, with runs, `rank_outcome`."""
     score, share = controls([name for name in ("Outcome", "CUD", "MRD") if f"rank_{name.lower()}" in table])
     st.caption(NOTES[score])
-    if score == "CUD":
-        table = table[~table["sample_id"].isin(anchor_pool)]
     scored = table.set_index("sample_id")
     cohort = cohorts(scored[f"rank_{score.lower()}"], share)
     chosen = [circuits[sample] for sample in scored.index]

@@ -43,8 +43,8 @@ def _draw(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
     if job.state != "queued" and len(trajectories):
         st.plotly_chart(run_plot.figure(trajectories, known, state.parameter("sample")), theme=None, key=f"{key}_memories")
         st.caption(
-            "Thin line: one memory. Bold: means. Hard and easy are quarters by CUD rank, known before the run. They leave out the "
-            "anchor pool, whose earlier outcomes went into CUD."
+            "Thin line: one memory. Bold: means. Hard and easy are quarters by CUD rank, from anchors in which the memory's own "
+            "unlearning had no part."
         )
     if job.state != "queued" and len(steps):
         st.plotly_chart(run_plot.losses_figure(steps), theme=None, key=f"{key}_losses")

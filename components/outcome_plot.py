@@ -6,7 +6,7 @@ from plotly.subplots import make_subplots
 
 from analysis.runs import COHORTS, FORGOTTEN_BELOW, RunRecord
 from components import palette
-from components.run_plot import DASH, DRAWN, cohort_colour, cohort_name, cohort_symbol, selected_line
+from components.run_plot import DASH, DRAWN, cohort_colour, cohort_name, selected_line
 
 SYMBOL = {"GradDiff": "circle", "NPO": "square", "SimNPO": "diamond", "RMU": "triangle-up"}
 
@@ -72,7 +72,7 @@ def bars_figure(by_cohort: pd.DataFrame) -> go.Figure:
     titles = ("Mean probability after", f"Share forgotten (below {FORGOTTEN_BELOW})")
     chart = make_subplots(rows=1, cols=2, horizontal_spacing=0.08, subplot_titles=titles)
     ink = palette.colours()["text"]
-    hatch = {"hard": "/", "easy": "", "middle": ".", "anchor pool": "x", "unscored": "."}
+    hatch = {"hard": "/", "easy": "", "middle": ".", "unscored": "."}
     for column, name in enumerate(("probability", "share"), start=1):
         value, low, high = by_cohort[name], by_cohort[f"{name}_low"], by_cohort[f"{name}_high"]
         labels = [
@@ -103,12 +103,12 @@ def _slopes(chart: go.Figure, part: pd.DataFrame, cohort: str) -> None:
         text += [palette.plain(row.question)] * 3
     line = {"color": cohort_colour(cohort), "dash": DASH[cohort]}
     chart.add_trace(go.Scatter(
-        x=x, y=y, text=text, mode="lines", line={**line, "width": 1}, opacity=0.15 if cohort in ("anchor pool", "middle") else 0.35,
+        x=x, y=y, text=text, mode="lines", line={**line, "width": 1}, opacity=0.15 if cohort == "middle" else 0.35,
         showlegend=False, hovertemplate="%{text}<br>probability %{y:.2f}<extra></extra>",
     ))
     chart.add_trace(go.Scatter(
         x=[0, 1], y=[part.probability_before.mean(), part.probability_after.mean()], mode="lines+markers",
-        name=cohort_name(cohort, len(part)), line={**line, "width": 4}, marker={"size": 8, "symbol": cohort_symbol(cohort)},
+        name=cohort_name(cohort, len(part)), line={**line, "width": 4}, marker={"size": 8},
         legendrank=COHORTS.index(cohort),
         hovertemplate=f"mean of {cohort}: %{{y:.2f}}<extra></extra>",
     ))

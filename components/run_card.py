@@ -45,8 +45,8 @@ def details(run: runs.Run, table: pd.DataFrame) -> None:
         st.markdown(
             "Probability is exp(-NLL), with the NLL averaged over the answer's tokens. A memory is forgotten when its "
             f"probability is below {runs.FORGOTTEN_BELOW}. Hard and easy are the quarters at the ends of the "
-            "CUD rank among samples outside the anchor pool; for these alone CUD was known before any unlearning. CUD's anchors "
-            "were chosen by what earlier runs did to the pool, which is shown as a group of its own and tests nothing. "
+            "CUD rank. CUD is cross-fitted: its anchors come from runs on the other half of the forget set, so that what "
+            "unlearning did to a memory had no part in its score. "
             "Intervals are 95% percentile bootstraps over samples (2000 resamples, seed 0): they do not cover other seeds."
         )
         left, right = st.columns(2)

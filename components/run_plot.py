@@ -8,8 +8,8 @@ from plotly.subplots import make_subplots
 from analysis.runs import COHORTS, FORGOTTEN_BELOW
 from components import palette
 
-DASH = {"hard": "dash", "easy": "solid", "middle": "dot", "anchor pool": "dashdot", "unscored": "dot"}
-DRAWN = ("anchor pool", "middle", "unscored", "easy", "hard")  # the two that are compared are drawn on top
+DASH = {"hard": "dash", "easy": "solid", "middle": "dot", "unscored": "dot"}
+DRAWN = ("middle", "unscored", "easy", "hard")  # the two that are compared are drawn on top
 
 
 def figure(trajectories: pd.DataFrame, known: pd.DataFrame, selected: str | None = None) -> go.Figure:
@@ -29,7 +29,7 @@ def figure(trajectories: pd.DataFrame, known: pd.DataFrame, selected: str | None
     for cohort in present:
         part = forget[forget.cohort == cohort]
         name = cohort_name(cohort, part.sample_id.nunique())
-        chart.add_trace(_mean(part, name, cohort_colour(cohort), DASH[cohort], cohort_symbol(cohort)))
+        chart.add_trace(_mean(part, name, cohort_colour(cohort), DASH[cohort]))
     if len(retain):
         chart.add_trace(_mean(retain, f"retain (n={retain.sample_id.nunique()})", colours["retain"], "solid", "square"))
     own = forget[forget.sample_id == selected]
@@ -59,11 +59,7 @@ def losses_figure(steps: pd.DataFrame) -> go.Figure:
 
 
 def cohort_colour(cohort: str) -> str:
-    return palette.colours()[{"unscored": "middle", "anchor pool": "muted"}.get(cohort, cohort)]
-
-
-def cohort_symbol(cohort: str) -> str:
-    return "triangle-up" if cohort == "anchor pool" else "circle"
+    return palette.colours()["middle" if cohort == "unscored" else cohort]
 
 
 def selected_line(x: pd.Series, y: pd.Series) -> go.Scatter:

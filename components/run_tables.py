@@ -54,8 +54,8 @@ def choose_sample(table: pd.DataFrame, chosen: str | None, *, key: str) -> None:
     formats = {
         "question": st.column_config.TextColumn("Question", width=250),
         "answer": st.column_config.TextColumn("Answer", width=200),
-        "cohort": st.column_config.TextColumn("Cohort", width=85, help="Quarters by CUD rank of the samples outside the anchor pool"),
-        "rank_cud": NUMBER("CUD rank", format="%d", width=75, help="1 = predicted hardest to forget"),
+        "cohort": st.column_config.TextColumn("Cohort", width=85, help="Quarters by CUD rank"),
+        "rank_cud": NUMBER("CUD rank", format="%.1f", width=75, help="1 = predicted hardest to forget"),
         "probability_before": NUMBER("Before", format="%.2f", width=65, help="Probability per answer token"),
         "probability_after": st.column_config.ProgressColumn("After", **probability),
         "forgotten_epoch": NUMBER(

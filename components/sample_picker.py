@@ -26,14 +26,13 @@ def show(table: pd.DataFrame) -> str:
 
 
 def show_pair(table: pd.DataFrame) -> tuple[str, str]:
-    """Pick two rows, at first the easiest (left) and the hardest (right) by CUD that are no anchors; a button swaps them."""
-    fair = table[~table["cud_role"].astype(str).str.startswith("anchor")]
-    order = ordered(fair if len(fair) > 1 else table)["sample_id"].tolist()
+    """Pick two rows, at first the easiest (left) and the hardest (right) by CUD; a button swaps them."""
+    order = ordered(table)["sample_id"].tolist()
     left, middle, right = st.columns([9, 2, 9], vertical_alignment="bottom")
     first = _pick(left, table, "Left sample", "left", default=order[-1])
     second = _pick(right, table, "Right sample", "right", default=order[0])
     middle.button("Swap", width="stretch", on_click=_swap, args=(first, second))
-    st.caption("Opens with the easiest (left) and the hardest (right) by CUD that are no anchors.")
+    st.caption("Opens with the easiest (left) and the hardest (right) by CUD.")
     for column, chosen in zip(st.columns(2), (first, second), strict=True):
         with column.container(gap=None):
             describe(table, chosen)
@@ -66,7 +65,7 @@ def describe(table: pd.DataFrame, sample_id: str) -> None:
     row = table.set_index("sample_id").loc[sample_id]
     columns = {name: f"rank_{name.lower()}" for name in ("CUD", "MRD", "Outcome")}
     words = [f"{name}: {rank_in_words(table[c], row[c])}" for name, c in columns.items() if c in table]
-    anchor = ["an anchor of CUD"] if str(row["cud_role"]).startswith("anchor") else []
+    anchor = ["an anchor for the other half"] if str(row["cud_role"]).startswith("anchor") else []
     st.caption("; ".join(words + anchor))
     st.text(row["answer"])  # as text: data is never markup
 

@@ -5,14 +5,15 @@ from collections.abc import Iterable
 import streamlit as st
 
 from analysis import jobs, runs, store
-from components import layout
+from components import layout, state
 
-MARKERS = {"scores": "scores.csv", "circuits": "circuits.json"}  # the file that is there once a result is
 EXPLANATION = """
-**CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): several methods unlearn a random half of the forget set. The
-samples that they agree to be easiest and hardest give an easy and a hard *anchor circuit*. A sample's CUD is
-d(easy) / (d(easy) + d(hard)), d = 1 - cosine of the binary edge vectors: 0 = like the easy anchor, 1 = like the hard one.
-**High CUD = hard.**
+**CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): the forget set is parted into two random halves, and several
+methods unlearn each half by itself. The samples of a half that they agree to be easiest and hardest give an easy and a hard *anchor
+circuit*, and these score the samples of **the other half** (cross-fitting). So every sample has a score, and what unlearning did to a
+sample had no part in its own. CUD = d(easy) / (d(easy) + d(hard)), d = 1 - similarity of the edge vectors (cosine of binary ones
+unless chosen otherwise): 0 = like the easy anchor, 1 = like the hard one. **High CUD = hard.** The halves have different anchors,
+so a sample is ranked within its half first, and these places over the set: two samples may share a rank.
 
 **MRD** (memory removal difficulty, arXiv 2504.06658): how far the answer's token log-probabilities move, relative to themselves,
 when Gaussian noise is added to all weights; pairs of opposite noise cancel the first-order part. **Low MRD = hard.**
@@ -23,8 +24,11 @@ Tables show ranks, the hardest first, so that the two can be compared.
 
 def show(study: store.Study) -> None:
     """The empty state of a study without scores or circuits: what will run, a button for what is missing, and its progress."""
-    missing = {kind: command for kind, command in commands(study).items() if not (study.results / kind / MARKERS[kind]).is_file()}
+    found = {"scores": state.scores(study), "circuits": state.circuits(study)}
+    missing = {kind: command for kind, command in commands(study).items() if found[kind] is None}
     what = " and ".join(missing)
+    if "scores" in missing and (study.results / "scores" / "scores.csv").is_file():
+        st.warning("The scores on disk come from an earlier version, which gave half of the samples no held-out CUD: recompute them.")
     if study.slug == "embedded":  # its results are no part of the workspace, where jobs write
         layout.needs(f"{what} of this study", jobs.command_line(["demo", "results"]))
         return

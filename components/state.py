@@ -85,7 +85,7 @@ def select_node(name: str | None) -> None:
 
 
 def scores(of: store.Study) -> tuple[pd.DataFrame, dict] | None:
-    """scores.csv and its provenance; None if not computed."""
+    """scores.csv and its provenance; None if not computed, or only by an earlier version."""
     return _scores(of.results / "scores", _stamp(of.results / "scores" / "scores.csv"))
 
 
@@ -148,13 +148,7 @@ def selected_row(key: str) -> int | None:
 def described(of: store.Study) -> pd.DataFrame:
     """Row, question, answer, CUD rank and cohort of the study's forget samples, by sample id (`runs.describe`)."""
     scored = scores(of)
-    return runs.describe(forget_samples(of), scored[0] if scored else None, anchor_pool(of))
-
-
-def anchor_pool(of: store.Study) -> list[str]:
-    """Ids of the samples whose unlearning chose CUD's anchors; empty without scores."""
-    found = scores(of)
-    return found[1].get("anchor_pool", []) if found else []
+    return runs.describe(forget_samples(of), scored[0] if scored else None)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)

@@ -25,7 +25,7 @@ def compare(left: Circuit, right: Circuit, circuits: dict[str, Circuit], table: 
             circuit_panel.readouts_line(circuit, boundary)
     circuit_panel.overlap(*drawn)
     st.subheader("Easy and hard cohorts")
-    cohort_panel.show(circuits, table, boundary, state.anchor_pool(study))
+    cohort_panel.show(circuits, table, boundary)
 
 
 circuits, scores = state.circuits(study), state.scores(study)

@@ -20,8 +20,8 @@ STOREYS = [
     {"losses", "depth", "exchange", "model"},
     {"evaluation", "store", "ablation", "provenance"},
     {"attribution", "faithfulness", "curves", "methods", "anchors", "difficulty", "comparison", "runs", "jobs", "cross_fitting"},
-    {"unlearning", "predictors", "validity", "stability", "worker", "memorisation", "demo", "anchor_runs"},
-    {"scoring", "record"},
+    {"unlearning", "predictors", "validity", "stability", "worker", "memorisation", "demo"},
+    {"scoring", "record", "anchor_runs"},
     {"command", "conversion"},
     {"__main__", "__init__"},
 ]

@@ -1,12 +1,12 @@
-"""CUD's vote-and-fill rule on rank tables made by hand."""
+"""CUD's vote-and-fill rule: on rank tables made by hand, and against the rule written out literally."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from analysis.anchors import anchor_circuit, anchor_pool, consensus
-from analysis.circuit import select
-from analysis.graph import GraphIndex
+from analysis.anchors import consensus
 
 LOSSES = pd.DataFrame(  # higher loss after unlearning = easier
     {"A": [9, 8, 7, 3, 2, 1], "B": [9, 7, 8, 3, 1, 2], "C": [9, 1, 8, 7, 2, 3]}, index=list("uvwxyz"), dtype=float
@@ -34,26 +34,86 @@ def test_easy_wins_an_overlap_and_hard_is_refilled_by_mean_hard_rank():
     assert (easy, hard) == (["a"], ["c"])  # hard ranks: a 4, 1; b 3, 3; c 2, 2; d 1, 4
 
 
-def test_sides_never_overlap_and_a_small_set_is_refused():
-    rng = np.random.default_rng(0)
-    for _ in range(100):
-        easy, hard = consensus(pd.DataFrame(rng.random((10, 4))), 5)
-        assert sorted(easy + hard) == list(range(10))
+def test_a_small_set_is_refused():
     with pytest.raises(ValueError, match="need 8 samples, got 6"):
         consensus(LOSSES, 4)
+    with pytest.raises(ValueError, match="0 easy and 0 hard"):
+        consensus(LOSSES, 0)
 
 
-def test_the_pool_is_half_of_the_set_and_depends_on_the_seed():
-    pool = anchor_pool(101, 0)
-    assert len(set(pool)) == 50
-    assert (np.diff(pool) > 0).all()
-    assert not np.array_equal(pool, anchor_pool(101, 1))
+@st.composite
+def tables(draw) -> tuple[list[list[float]], int]:
+    """Losses of n samples under m methods, coarse enough that ties and overlaps are common, and a number of anchors."""
+    n_samples, n_methods = draw(st.integers(2, 12)), draw(st.integers(1, 5))
+    row = st.lists(st.integers(0, draw(st.sampled_from([2, 5, 100]))).map(float), min_size=n_methods, max_size=n_methods)
+    return draw(st.lists(row, min_size=n_samples, max_size=n_samples)), draw(st.integers(1, n_samples // 2))
 
 
-def test_the_anchor_circuit_comes_from_the_mean_matrix_not_from_a_union():
-    index = GraphIndex(1, 1, 1, 4)
-    a, b = np.zeros((2, index.n_forward, index.n_backward))
-    a[0, -1], b[0, -1], a[2, -1], b[2, -1] = 3, 3, 5, -5  # m0->logits cancels in the mean
-    circuit = anchor_circuit([a, b], index, 1)
-    assert circuit[0, -1]
-    assert not select(a, index, 1)[0, -1]
+def literal_rule(losses: list[list[float]], n: int, min_appearances: int) -> tuple[list[int], list[int]]:
+    """The rule step by step, in plain Python; samples by row, ties by row."""
+    rows, methods = range(len(losses)), range(len(losses[0]))
+
+    def ranks(method: int, sign: int) -> dict[int, int]:  # 1 = most extreme
+        return {row: place for place, row in enumerate(sorted(rows, key=lambda r: (sign * losses[r][method], r)), 1)}
+
+    def ordered(sign: int) -> tuple[list[int], dict[int, int], dict[int, float]]:
+        by_method = [ranks(method, sign) for method in methods]
+        votes = {row: sum(places[row] <= n for places in by_method) for row in rows}
+        mean_rank = {row: sum(places[row] for places in by_method) / len(by_method) for row in rows}
+        return sorted(rows, key=lambda r: (-votes[r], mean_rank[r], r)), votes, mean_rank
+
+    def vote_and_fill(sign: int) -> tuple[list[int], dict[int, float]]:
+        order, votes, mean_rank = ordered(sign)
+        kept = [row for row in order if votes[row] >= min_appearances][:n]
+        return kept + [row for row in order if row not in kept][: n - len(kept)], mean_rank
+
+    easy, _ = vote_and_fill(-1)  # a high loss is easy
+    hard, mean_rank = vote_and_fill(1)
+    hard = [row for row in hard if row not in easy]
+    spare = sorted((row for row in rows if row not in easy + hard), key=lambda r: (mean_rank[r], r))
+    return easy, hard + spare[: n - len(hard)]
+
+
+@settings(deadline=None)
+@given(tables(), st.data())
+def test_it_is_the_rule_written_out_whatever_the_least_number_of_votes(table, data):
+    losses, n = table
+    least = data.draw(st.integers(1, len(losses[0])) | st.just(-(-len(losses[0]) // 2)))
+    assert consensus(pd.DataFrame(losses), n) == literal_rule(losses, n, least)
+
+
+@settings(deadline=None)
+@given(tables())
+def test_sides_have_n_samples_each_and_share_none(table):
+    losses, n = table
+    easy, hard = consensus(pd.DataFrame(losses), n)
+    assert len(easy) == len(hard) == n == len(set(easy + hard)) / 2
+
+
+@settings(deadline=None)
+@given(tables())
+def test_only_the_order_of_losses_counts_and_not_that_of_methods(table):
+    losses, n = table
+    frame = pd.DataFrame(losses, index=[f"s{row}" for row in range(len(losses))])
+    easy, hard = consensus(frame, n)
+    assert consensus(np.exp(frame / 50) - 7, n) == (easy, hard)
+    assert consensus(frame[frame.columns[::-1]], n) == (easy, hard)
+
+
+@settings(deadline=None)
+@given(st.permutations(range(8)), st.permutations(range(8)), st.integers(1, 4))
+def test_permuting_samples_permutes_the_anchors_of_a_method(losses, order, n):
+    frame = pd.DataFrame({"A": [float(v) for v in losses]})
+    assert consensus(frame.iloc[order], n) == consensus(frame, n)
+    easy, hard = consensus(frame, n)
+    assert set(frame["A"][easy]) == set(range(8 - n, 8)) and set(frame["A"][hard]) == set(range(n))
+
+
+@settings(deadline=None)
+@given(tables())
+def test_one_clear_favourite_of_all_methods_is_always_chosen(table):
+    """The control of the above: the rule does listen to the losses."""
+    losses, n = table
+    frame = pd.DataFrame([*losses, [1e3] * len(losses[0]), [-1e3] * len(losses[0])])
+    easy, hard = consensus(frame, n)
+    assert easy[0] == len(losses) and hard[0] == len(losses) + 1

@@ -13,6 +13,7 @@ import torch
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
+from analysis import anchor_runs, store
 from analysis.__main__ import app
 
 PEOPLE = ["Ana", "Bo", "Cy", "Di", "Ed", "Fay", "Gil", "Hal"]
@@ -33,8 +34,8 @@ def folder(tmp_path_factory, tokenizer):
     return root
 
 
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+def run(*arguments, catch=True):
+    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=catch)
 
 
 def sets(folder):
@@ -74,23 +75,77 @@ def test_patching_works_where_prompts_have_equal_length_and_is_refused_where_not
     assert not (tmp_path / "b").exists()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def workspace(tmp_path_factory):
+    """Where anchor runs are kept, for all tests of this file: they take most of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LETHE_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
+        yield store.workspace()
+
+
+SMALL = ["--n-anchors", 1, "--n-pairs", 3, "--n-edges", 30, "--method", "EAP"]
+
+
 def test_score_writes_the_table_of_the_contract(folder, tmp_path):
     out = tmp_path / "scores"
-    options = ["--n-anchors", 1, "--n-pairs", 3, "--n-edges", 30]
-    result = run("score", *sets(folder), "--output", out, *options)
+    result = run("score", *sets(folder), "--output", out, *SMALL)
     assert result.exit_code == 0, result.output
     table = pd.read_csv(out / "scores.csv")
-    assert list(table) == ["sample_id", "row", "question", "answer", "n_answer_tokens", "base_nll", "cud", "cud_role", "mrd",
-                           "mrd_stderr", "rank_cud", "rank_mrd"]
-    assert table["cud_role"].value_counts().to_dict() == {"scored": 6, "anchor_easy": 1, "anchor_hard": 1}
+    assert list(table) == ["sample_id", "row", "question", "answer", "n_answer_tokens", "base_nll", "token_frequency", "template",
+                           "fold", "cud", "cud_role", "mrd", "mrd_stderr", "rank_cud", "rank_mrd"]
+    assert table["cud_role"].value_counts().to_dict() == {"scored": 4, "anchor_easy": 2, "anchor_hard": 2}
     assert table["cud"].between(0, 1).all()
     assert (table["mrd_stderr"] > 0).all()
-    assert table.sort_values("cud", ascending=False)["rank_cud"].is_monotonic_increasing
+    assert set(table["template"]) == {"Where does _ live?"}
+    for _, half in table.groupby("fold"):
+        assert half.sort_values("cud", ascending=False)["rank_cud"].is_monotonic_increasing
+    assert sorted(table["rank_cud"]) == sorted([*table["rank_cud"][table["fold"] == 0]] * 2)  # the halves' places are the same
     details = json.loads((out / "scores.json").read_text())
-    anchors = table[table["cud_role"] != "scored"]["sample_id"]
-    assert set(anchors) <= set(details["anchor_pool"])
-    assert len(details["anchor_pool"]) == 4
     assert {"fingerprint", "versions", "data", "config"} <= set(details)
+    assert {k: set(v) for k, v in details["folds"].items()} == {
+        str(half): set(table["sample_id"][table["fold"] == half]) for half in (0, 1)
+    }
+    for method in ("GradDiff", "NPO", "SimNPO", "RMU"):
+        assert list(details["anchor_losses"][method]) == table["sample_id"].tolist()
+        mean = np.exp(-np.array(list(details["anchor_losses"][method].values()))).mean()
+        assert details["anchor_forget_probability"][method] == pytest.approx(mean, abs=1e-4)
+    for half, sides in details["anchors"].items():
+        for side, ids in sides.items():
+            assert set(ids) <= set(details["folds"][half])
+            assert set(table.set_index("sample_id").loc[ids, "cud_role"]) == {f"anchor_{side}"}
+
+
+def test_other_settings_of_cud_cost_no_training(folder, tmp_path, workspace, monkeypatch):
+    def scored(name, *options):
+        result = run("score", *sets(folder), "--output", tmp_path / name, *SMALL, *options)
+        return result, len(list((workspace / "anchor-runs").glob("*.json")))
+
+    assert scored("a")[1] == 8  # four methods, two halves
+    monkeypatch.setattr(anchor_runs, "final_nll", None)  # to train would fail
+    settings = ["--similarity", "jaccard", "--weighted", "--label", "increase", "--anchor-method", "RMU", "--anchor-method", "NPO"]
+    result, n_runs = scored("b", *settings)
+    assert result.exit_code == 0, result.output
+    assert n_runs == 8
+    details = json.loads((tmp_path / "b" / "scores.json").read_text())
+    assert details["config"]["cud"] == {
+        "n_edges": 30, "n_anchors": 1, "similarity": "jaccard", "weighted": True, "label": "increase", "methods": ["RMU", "NPO"],
+    }
+    assert list(details["anchor_losses"]) == ["RMU", "NPO"]
+    first, second = (pd.read_csv(tmp_path / name / "scores.csv") for name in "ab")
+    assert not np.allclose(first["cud"], second["cud"])
+    with pytest.raises(TypeError):
+        run("score", *sets(folder), "--output", tmp_path / "c", *SMALL, "--no-reuse", catch=False)
+
+
+def test_options_of_cud_that_do_not_exist_are_refused(folder, tmp_path):
+    for options, message in (
+        (["--anchor-method", "Magic"], "method: expected one of GradDiff, NPO, SimNPO, RMU"), (["--n-anchors", 0], "n_anchors must be"),
+        (["--similarity", "none"], "none"), (["--label", "none"], "none"),
+    ):
+        result = run("score", *sets(folder), "--output", tmp_path / "o", *SMALL, *options)
+        assert result.exit_code == 2
+        assert message in " ".join(result.output.split())
+        assert not (tmp_path / "o").exists()
 
 
 def test_a_failed_score_leaves_nothing(folder, tmp_path):
@@ -175,7 +230,7 @@ def test_bad_models_and_options_are_refused(folder, tmp_path):
     assert "expected one of cpu" in device.stderr
     few = run("score", *sets(folder), "--output", tmp_path / "o")
     assert few.exit_code == 2
-    assert "expected at least 48 samples, got 8" in few.stderr
+    assert "each half of the forget set: expected at least 48 samples, got 8" in few.stderr
     assert not (tmp_path / "o").exists()
 
 

@@ -1,4 +1,4 @@
-"""CUD's and MRD's invariants, and MRD against the exact Hessian trace on a 2-layer float64 model."""
+"""MRD's invariants, and MRD against the exact Hessian trace on a 2-layer float64 model."""
 
 import copy
 
@@ -8,46 +8,9 @@ import torch
 from torch.func import functional_call, hessian
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from analysis.difficulty import cud, mrd, ranks
+from analysis.difficulty import mrd, ranks
 from analysis.losses import token_log_probs
 from analysis.model import fingerprint, handle_of
-
-
-def masks(*rows):
-    return np.array(rows, dtype=bool).reshape(len(rows), 2, 4)
-
-
-EASY, HARD = masks([1, 1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 1, 0, 0, 0])
-
-
-def test_cud_is_0_at_the_easy_anchor_1_at_the_hard_one_and_half_where_they_coincide():
-    assert cud(np.stack([EASY, HARD]), EASY, HARD) == pytest.approx([0, 1])
-    assert cud(np.stack([EASY]), EASY, EASY) == pytest.approx([0.5])
-    assert cud(np.stack([HARD]), EASY, EASY) == pytest.approx([0.5])
-
-
-def test_cud_by_hand_and_with_anchors_swapped():
-    sample = masks([1, 0, 1, 1, 0, 0, 0, 0])  # 3 edges: overlap 2 of 3 with each anchor's 3
-    skewed = masks([1, 1, 1, 0, 0, 0, 1, 0])  # 4 edges: 3 shared with easy, 1 with hard
-    assert cud(sample, EASY, HARD) == pytest.approx([0.5])
-    to_easy, to_hard = 1 - 3 / np.sqrt(12), 1 - 1 / np.sqrt(12)
-    assert cud(skewed, EASY, HARD) == pytest.approx([to_easy / (to_easy + to_hard)])
-    assert cud(skewed, HARD, EASY) == pytest.approx(1 - cud(skewed, EASY, HARD))
-
-
-def test_binary_circuits_of_equal_size_have_the_closed_form():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        easy, hard, sample = (rng.permutation([True] * 6 + [False] * 14).reshape(4, 5) for _ in range(3))
-        with_easy, with_hard = int((sample & easy).sum()), int((sample & hard).sum())
-        expected = (6 - with_easy) / (12 - with_easy - with_hard) if with_easy + with_hard < 12 else 0.5
-        assert cud(sample[None], easy, hard) == pytest.approx([expected])
-
-
-def test_permuting_samples_permutes_scores():
-    samples = np.random.default_rng(1).random((6, 2, 4)) > 0.5
-    order = np.array([3, 1, 5, 0, 2, 4])
-    assert cud(samples[order], EASY, HARD) == pytest.approx(cud(samples, EASY, HARD)[order])
 
 
 def test_ranks_put_the_hardest_first_and_share_ties():

@@ -130,19 +130,12 @@ def test_odd_curves_are_no_curves(study):
     assert run.trajectories.empty and run.steps.empty
 
 
-def test_outcomes_of_the_anchor_pool_never_reach_the_cohorts_compared():
-    given = [Sample(f"s{i}", f"Who {i}?", "Ana", "forget", i) for i in range(16)]
-    scores = pd.DataFrame({"sample_id": [s.id for s in given], "rank_cud": range(1, 17)})
-    pool = [f"s{i}" for i in range(0, 16, 2)]  # both the hardest and the easiest quarter have some
-    known = runs.describe(given, scores, pool)
-    assert known.cohort.value_counts().to_dict() == {"anchor pool": 8, "middle": 4, "hard": 2, "easy": 2}
-    assert known.index[known.cohort == "hard"].tolist() == ["s1", "s3"] and known.rank_cud["s0"] == 1
-    table = samples(*(i / 4 for i in range(16)))
-    spoilt = table.assign(probability_after=table.probability_after.mask(table.sample_id.isin(pool), 0.987))
-    before, after = (runs.outcome_by_cohort(t, known.cohort).set_index("cohort") for t in (table, spoilt))
-    compared = ["hard", "middle", "easy"]
-    pd.testing.assert_frame_equal(before.loc[compared], after.loc[compared])
-    assert after.probability["anchor pool"] == pytest.approx(0.987) != before.probability["anchor pool"]
+def test_cohorts_are_the_quarters_of_all_scored_samples():
+    given = [Sample(f"s{i}", f"Who {i}?", "Ana", "forget", i) for i in range(9)]
+    scores = pd.DataFrame({"sample_id": [s.id for s in given[:8]], "rank_cud": range(8, 0, -1)})
+    known = runs.describe(given, scores)
+    assert known.cohort.tolist() == ["easy"] * 2 + ["middle"] * 4 + ["hard"] * 2 + ["unscored"]
+    assert known.rank_cud["s0"] == 8
 
 
 def test_outcome_by_cohort_by_hand():

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from analysis import difficulty, store
-from analysis.anchors import anchor_circuit, consensus
 from analysis.attribution import AttributionConfig, edge_scores
 from analysis.circuit import select
+from analysis.cross_fitting import CudConfig, cross_fitted, folds
 from analysis.dataset import load_samples, samples_hash
 from analysis.evaluation import answer_nll
 from analysis.model import fingerprint, load_model
@@ -67,18 +67,23 @@ def test_base_nll_and_mrd_are_recomputed(embedded, forget, shipped):
     assert stderr == pytest.approx(table["mrd_stderr"].to_numpy()[ROWS], rel=0.05)
 
 
-def test_anchors_and_cud_follow_from_the_recorded_losses(shipped):
+def test_halves_anchors_and_cud_follow_from_the_recorded_losses(shipped):
     table, details = shipped
     circuits, config = store.read_circuits(RESULTS / "circuits")
-    losses = pd.DataFrame(details["anchor_losses"]).loc[details["anchor_pool"]]
-    easy, hard = consensus(losses, details["config"]["n_anchors"])
-    roles = table.set_index("sample_id")["cud_role"]
-    assert set(roles.index[roles == "anchor_easy"]) == set(easy)
-    assert set(roles.index[roles == "anchor_hard"]) == set(hard)
-    index = circuits[easy[0]].index
-    ends = [anchor_circuit([circuits[name].scores for name in names], index, config["n_edges"]) for names in (easy, hard)]
-    cud = difficulty.cud(np.stack([c.in_circuit for c in circuits.values()]), *ends)
-    assert cud == pytest.approx(table["cud"].to_numpy(), abs=1e-3)
+    cud = CudConfig(**details["config"]["cud"] | {"methods": ()})
+    assert cud.n_edges == config["n_edges"]
+    fold = folds(len(table), details["config"]["seed"])
+    assert fold.tolist() == table["fold"].tolist()
+    losses = pd.DataFrame(details["anchor_losses"]).loc[table["sample_id"]]
+    index, scores = next(iter(circuits.values())).index, np.stack([c.scores for c in circuits.values()])
+    fitted = cross_fitted(scores, index, fold, losses, table["base_nll"].to_numpy(), cud)
+    assert fitted.cud == pytest.approx(table["cud"].to_numpy(), abs=1e-3)
+    ids = table["sample_id"]
+    for half, sides in enumerate(fitted.anchors):
+        for side, rows in zip(("easy", "hard"), sides, strict=True):
+            assert details["anchors"][str(half)][side] == ids[rows].tolist()
+            assert set(ids[rows]) <= set(details["folds"][str(half)])
+            assert set(table["cud_role"][rows]) == {f"anchor_{side}"}
 
 
 @pytest.mark.parametrize("name", ["GradDiff", "NPO", "SimNPO", "RMU"])

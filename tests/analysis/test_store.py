@@ -73,13 +73,15 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(tmp_path):
 
 def test_texts_of_scores_survive_the_round_trip(tmp_path):
     texts = ["None", "NA", "-5 C", "'quoted", "=1+1", "", "plain"]
-    frame = pd.DataFrame({"sample_id": "s", "question": texts, "answer": texts[::-1], "cud_role": "scored", "cud": 0.5})
+    frame = pd.DataFrame({"sample_id": "s", "question": texts, "answer": texts[::-1], "cud_role": "scored", "cud": 0.5, "fold": 0})
     store.write_csv(tmp_path / "scores.csv", frame)
     store.write_json(tmp_path / "scores.json", {})
     read, _ = store.read_scores(tmp_path)
     assert read["question"].tolist() == texts
     assert read["answer"].tolist() == texts[::-1]
     assert read["cud"].tolist() == [0.5] * 7
+    store.write_csv(tmp_path / "scores.csv", frame.drop(columns="fold"))
+    assert store.read_scores(tmp_path) is None  # of an earlier version
 
 
 def test_a_study_of_ones_own_is_kept_and_found(tmp_path, monkeypatch):

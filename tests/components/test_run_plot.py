@@ -39,16 +39,6 @@ def test_cohorts_differ_by_dash_as_well_as_colour():
     assert lines["hard (n=1)"].color == palette.colours()["hard"]
 
 
-def test_the_anchor_pool_is_a_group_of_its_own():
-    known = KNOWN.assign(cohort=["hard", "anchor pool"])
-    pool = next(trace for trace in run_plot.figure(TRAJECTORIES, known).data if trace.name == "anchor pool (n=1)")
-    assert list(pool.y) == [0.8, 0.1] and pool.line.dash == "dashdot" and pool.marker.symbol == "triangle-up"
-    assert pool.line.color == palette.colours()["muted"]
-    assert "anchor pool (n=1)" in [trace.name for trace in outcome_plot.slopes_figure(SAMPLES, known).data]
-    bars = outcome_plot.bars_figure(outcome_by_cohort(SAMPLES, known.cohort))
-    assert list(bars.data[0].x) == ["<b>hard</b>, n=1<br>0.60", "<b>anchor pool</b>, n=1<br>0.10"]
-
-
 def test_hover_text_is_text_not_markup():
     for chart in (run_plot.figure(TRAJECTORIES, KNOWN), outcome_plot.slopes_figure(SAMPLES, KNOWN)):
         texts = [text for trace in chart.data if trace.text is not None for text in trace.text]

@@ -41,6 +41,7 @@ def scored_study(made_up_study, monkeypatch) -> store.Study:
     frame = pd.DataFrame({
         "sample_id": ids, "row": range(N_SAMPLES), "question": [f"Question {row}?" for row in range(N_SAMPLES)],
         "answer": [f"<b>Answer</b> {row}" for row in range(N_SAMPLES)], "n_answer_tokens": 3, "base_nll": 0.5,
+        "token_frequency": 1.5, "template": "Question _?", "fold": np.arange(N_SAMPLES) % 2,
         "cud": 1 - ranks / N_SAMPLES, "cud_role": "scored", "mrd": ranks / N_SAMPLES, "mrd_stderr": 0.01,
         "rank_cud": ranks, "rank_mrd": ranks,
     })

@@ -47,7 +47,7 @@ def made_up_study(tmp_path, monkeypatch):
 
 def write_scores(study: store.Study) -> None:
     samples = load_samples(study.forget)
-    frame = pd.DataFrame({"sample_id": [s.id for s in samples], "rank_cud": range(1, 9), "rank_mrd": range(1, 9)})
+    frame = pd.DataFrame({"sample_id": [s.id for s in samples], "rank_cud": range(1, 9), "rank_mrd": range(1, 9), "fold": [0, 1] * 4})
     store.write_csv(study.results / "scores" / "scores.csv", frame)
     store.write_json(study.results / "scores" / "scores.json", {})
 

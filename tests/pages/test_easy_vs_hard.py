@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from analysis import store
 from components import state
 
 
@@ -51,12 +50,3 @@ def test_with_runs_cohorts_go_by_the_outcome_first(scored_study, open_page, monk
     assert not page.exception and page.segmented_control(key="rank_by").value == "Outcome"
     assert any("Outcome: hardest 1 of 24" in caption.value for caption in page.caption)
     assert any("mean layer is smaller" in element.value for element in page.markdown)
-
-
-def test_cohorts_by_cud_leave_the_anchor_pool_out(scored_study, open_page):
-    pool = [f"sample{row:02}" for row in range(0, 24, 2)]
-    store.write_json(scored_study.results / "scores" / "scores.json", {"anchor_pool": pool})
-    page = open_page("easy_vs_hard")
-    assert not page.exception and any("n = 3 easy and 3 hard" in caption.value for caption in page.caption)
-    page.segmented_control(key="rank_by").set_value("MRD").run()
-    assert any("n = 6 easy and 6 hard" in caption.value for caption in page.caption)

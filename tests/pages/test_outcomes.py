@@ -66,15 +66,6 @@ def test_an_unknown_run_is_said_to_be_unknown(study):
     assert "not in this workspace" in at.warning[0].value and at.metric[0].value == "5 of 8"
 
 
-def test_the_anchor_pool_is_a_cohort_of_its_own(study):
-    write_run(own_folder(study, "mine"), study, "NPO")
-    pool = [sample.id for sample in load_samples(study.forget)[:4]]
-    store.write_json(study.results / "scores" / "scores.json", {"anchor_pool": pool})
-    at = open_page("outcomes")
-    assert not at.exception
-    assert list(at.dataframe[1].value.cohort) == ["anchor pool"] * 4 + ["hard", "middle", "middle", "easy"]
-
-
 def test_without_a_run_that_forgot_there_is_no_observed_rank(study):
     write_run(own_folder(study, "mine"), study, "NPO")
     file = own_folder(study, "mine") / "samples.csv"

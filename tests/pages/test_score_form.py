@@ -3,6 +3,7 @@
 import sys
 import time
 
+import pandas as pd
 import pytest
 
 from analysis import jobs, store
@@ -67,6 +68,17 @@ def test_failed_circuits_say_why_and_can_be_started_again(scored_study, open_pag
     assert page.button(key="compute").label == "Compute circuits" and not page.button(key="compute").disabled
     page.button(key="compute").click().run()
     assert not page.exception and [job.kind for job in jobs.jobs()] == ["circuits"] * 2
+
+
+def test_scores_of_an_earlier_version_are_to_be_recomputed(scored_study, open_page):
+    file = scored_study.results / "scores" / "scores.csv"
+    store.write_bytes(file, pd.read_csv(file).drop(columns="fold").to_csv(index=False).encode())
+    for name in ("difficulty", "easy_vs_hard"):
+        page = open_page(name)
+        assert not page.exception and "earlier version" in page.warning[0].value
+        assert page.button(key="compute").label == "Compute scores" and "analysis score" in page.code[0].value
+    page.button(key="compute").click().run()
+    assert not page.exception and [job.kind for job in jobs.jobs()] == ["scores"]
 
 
 def test_the_embedded_study_is_computed_on_the_command_line(open_page, monkeypatch, tmp_path):

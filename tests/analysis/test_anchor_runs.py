@@ -1,0 +1,86 @@
+"""Anchor runs: each half is unlearned by itself, and no run is done twice."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis import anchor_runs
+from analysis.anchor_runs import anchor_losses
+from analysis.methods import GradDiff, SimNPO
+from analysis.tokens import tokenize
+from analysis.unlearning import UnlearningConfig, final_nll
+
+FOLD = np.array([0, 1, 0, 1, 0, 1])
+RUNS = {"GradDiff": UnlearningConfig(GradDiff(), 1e-3, 1, 2), "SimNPO": UnlearningConfig(SimNPO(), 1e-3, 1, 2)}
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """How many runs were really done so far."""
+    done = []
+
+    def counted(handle, forget, retain, config):
+        done.append(config)
+        return final_nll(handle, forget, retain, config)
+
+    monkeypatch.setattr(anchor_runs, "final_nll", counted)
+    return done
+
+
+def test_each_half_is_unlearned_without_the_other(handle, batch):
+    losses = anchor_losses(handle, batch, batch.select([1, 2]), FOLD, RUNS)
+    assert list(losses) == ["GradDiff", "SimNPO"] and losses.notna().all(axis=None)
+    alone = final_nll(handle, batch.select([0, 2, 4]), batch.select([1, 2]), RUNS["SimNPO"]).forget_nll
+    assert losses["SimNPO"].to_numpy()[FOLD == 0] == pytest.approx(alone, rel=1e-9)
+    together = final_nll(handle, batch, batch.select([1, 2]), RUNS["SimNPO"]).forget_nll
+    assert not np.allclose(losses["SimNPO"], together, rtol=1e-3)
+
+
+def test_a_second_call_trains_nothing_and_gives_the_same_numbers(handle, batch, trained, tmp_path):
+    first = anchor_losses(handle, batch, batch, FOLD, RUNS, tmp_path)
+    assert len(trained) == len(list(tmp_path.iterdir())) == 4
+    again = anchor_losses(handle, batch, batch, FOLD, RUNS, tmp_path)
+    assert len(trained) == 4 and again.equals(first)
+    anchor_losses(handle, batch, batch, FOLD, RUNS)
+    assert len(trained) == 8  # without a cache all are done, and none is kept
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_killed_call_goes_on_where_it_was(handle, batch, trained, tmp_path):
+    def killed(phase, done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        anchor_losses(handle, batch, batch, FOLD, RUNS, tmp_path, killed)
+    assert len(trained) == 3
+    anchor_losses(handle, batch, batch, FOLD, RUNS, tmp_path)
+    assert len(trained) == 4
+
+
+def test_whatever_decides_the_numbers_makes_another_run(make_handle, handle, batch, samples, tokenizer, trained, tmp_path, monkeypatch):
+    def n_new(of, forget, retain, config=RUNS["GradDiff"]) -> int:
+        before = len(trained)
+        anchor_losses(of, forget, retain, np.array([0, 0, 0, 1, 1, 1]), {"GradDiff": config}, tmp_path)
+        return len(trained) - before
+
+    assert n_new(handle, batch, batch) == 2
+    assert n_new(handle, batch, batch) == 0
+    assert n_new(handle, batch, batch, replace(RUNS["GradDiff"], seed=1)) == 2
+    assert n_new(handle, batch, batch, replace(RUNS["GradDiff"], method=GradDiff(gamma=0.5))) == 2
+    assert n_new(handle, batch, batch.select([0, 1, 2, 3, 4])) == 2
+    assert n_new(make_handle("gpt2", 1), batch, batch) == 2
+    other = tokenize([replace(s, answer=s.answer + "?") if s.row == 5 else s for s in samples], tokenizer)
+    assert n_new(handle, other, batch) == 1  # one sample changed: its half alone
+    monkeypatch.setattr(anchor_runs, "CODE", ("losses",))
+    assert n_new(handle, batch, batch) == 2
+
+
+@pytest.mark.parametrize("content", ["not json", "[]", "{}", '{"forget_nll": [1.0]}', '{"forget_nll": [1.0, NaN, 2.0]}'])
+def test_a_file_changed_by_hand_is_run_again(handle, batch, trained, tmp_path, content):
+    config = {"GradDiff": RUNS["GradDiff"]}
+    first = anchor_losses(handle, batch, batch, FOLD, config, tmp_path)
+    next(tmp_path.iterdir()).write_text(content)
+    assert anchor_losses(handle, batch, batch, FOLD, config, tmp_path).equals(first)
+    assert len(trained) == 3
