@@ -6,7 +6,8 @@ From file to circuit in five calls: `dataset.load_samples` > `tokens.tokenize` >
 data        dataset (files -> samples), tokens (samples -> tensors), world and memorisation and demo (the embedded world and models)
 model       model (loading), blocks (where architectures keep their parts), graph (names <-> indices)
 circuits    ablation, attribution, circuit, depth, faithfulness, comparison, exchange
-difficulty  anchors and difficulty (CUD, MRD), scoring (both for a whole set), cohorts, validity (do they predict?)
+difficulty  anchors and difficulty (CUD, MRD), scoring (both for a whole set), cohorts
+validity    predictors, statistics, validity (do they predict?), stability (does CUD under other settings?)
 unlearning  losses, methods, unlearning (one run), evaluation, record (a run on disk), runs (reading runs)
 results     store (what is on disk), provenance, jobs and worker (long work), __main__ (the command line)
 """
