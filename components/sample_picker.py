@@ -1,5 +1,6 @@
 """Choose one sample by its question, and say in words how hard it is."""
 
+import math
 from collections.abc import Container
 
 import pandas as pd
@@ -75,5 +76,5 @@ def rank_in_words(ranks: pd.Series, rank: float) -> str:
     n = int(ranks.count())
     if pd.isna(rank):
         return "not computed"
-    from_easy = n + 1 - int(rank)
+    from_easy = n + 1 - math.ceil(rank)  # two samples may share a rank, such as 1.5
     return f"hardest {int(rank)} of {n}" if rank <= from_easy else f"easiest {from_easy} of {n}"

@@ -9,7 +9,8 @@ RANKS = pd.Series([1, 2, 3, 4, None])
 
 
 @pytest.mark.parametrize(("rank", "words"), [
-    (1, "hardest 1 of 4"), (2, "hardest 2 of 4"), (3, "easiest 2 of 4"), (4, "easiest 1 of 4"), (float("nan"), "not computed"),
+    (1, "hardest 1 of 4"), (2, "hardest 2 of 4"), (3, "easiest 2 of 4"), (4, "easiest 1 of 4"), (1.5, "hardest 1 of 4"),
+    (3.5, "easiest 1 of 4"), (float("nan"), "not computed"),
 ])
 def test_rank_in_words(rank, words):
     assert sample_picker.rank_in_words(RANKS, rank) == words
