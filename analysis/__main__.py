@@ -21,7 +21,9 @@ app.add_typer(conversion.app)
 
 MethodName = Literal["GradDiff", "NPO", "SimNPO", "RMU"]
 PresetName = Literal["default", "embedded"]
-Attribution = Literal["EAP", "EAP-IG-inputs"]
+Attribution = Literal["EAP", "EAP-IG-inputs", "EAP-IG-activations", "exact"]
+MetricName = Literal["log_prob", "probability", "released"]
+QuadratureName = Literal["left", "right", "midpoint", "gauss-legendre"]
 RuleName = Literal["greedy", "top_n", "cumulative_mass"]
 FormatName = Literal["eap-ig", "graphml", "attribution-graph"]
 Kind = Literal["cosine", "jaccard", "hamming"]
@@ -35,7 +37,8 @@ def circuits(
     model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero",
     ig_steps: int = 20, n_edges: int | None = None, limit: int | None = None, seed: int = 0, device: Device = None,
     select: RuleName = "greedy", mass: Annotated[float | None, typer.Option(help="share of |score|, for cumulative_mass")] = None,
-    export: FormatName = "eap-ig",
+    export: FormatName = "eap-ig", metric: MetricName = "log_prob", quadrature: QuadratureName = "midpoint",
+    memory_gb: Annotated[float, typer.Option(help="memory that attribution may take beside the model, in GB")] = 2.0,
 ) -> None:
     """Edge scores and a circuit per sample: circuits.safetensors, circuits.json, and one file each in another tool's format.
     Nothing is random: the seed is only recorded."""
@@ -46,7 +49,7 @@ def circuits(
         from analysis.dataset import load_samples
         from analysis.scoring import circuits_of
 
-        config = AttributionConfig(method, ablation, ig_steps)
+        config = AttributionConfig(method, ablation, ig_steps, metric, quadrature)
         if n_edges is not None and n_edges < 1:
             raise ValueError(f"n_edges must be at least 1, got {n_edges}")
         if (mass is None) == (select == "cumulative_mass") or (mass is not None and n_edges is not None):
@@ -55,7 +58,7 @@ def circuits(
         reference = load_samples(data) if limit and ablation == "mean" else None
         handle = load(model, device)
         n_edges = n_edges or default_n_edges(handle.index)
-        found, error = circuits_of(handle, samples, config, n_edges, reference, say)
+        found, error = circuits_of(handle, samples, config, n_edges, reference, say, int(memory_gb * 1e9))
         if select != "greedy":
             size = n_edges if mass is None else mass
             found = [replace(c, in_circuit=selected(c.scores, c.index, select, size)) for c in found]

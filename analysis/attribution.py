@@ -1,8 +1,10 @@
-"""Signed scores of all edges of all samples at once: EAP and EAP-IG-inputs.
+"""Signed scores of all edges of all samples at once: EAP, EAP-IG over inputs or activations, and the real effect of each edge.
 
-EAP(u->v) = sum over positions of (z_u clean - z_u ablated) . dM/d in_v, M = mean log-probability of the answer's tokens, in_v =
-the residual stream as destination v reads it. EAP-IG-inputs averages the gradient over inputs between ablated and clean
-(arXiv 2403.17806). Positive = the edge supports the answer, the sign of EAP-IG's library with loss = -M.
+EAP(u->v) = sum over positions of (z_u clean - z_u ablated) . dM/d in_v, M = the metric (see `losses.answer_metric`), in_v = the
+residual stream as destination v reads it. EAP-IG-inputs averages the gradient over inputs between ablated and clean
+(arXiv 2403.17806); EAP-IG-activations over runs in which one node group's output stands between ablated and clean, for the
+input, each layer's heads together and each MLP in turn (as released with arXiv 2601.09624: 5 steps, "right", zero ablation).
+`exact` ablates one edge at a time. Positive = the edge supports the answer, the sign of EAP-IG's library with loss = -M.
 
 What differs from that library: the unmodified Hugging Face model runs once for a batch of samples x steps. Gradients are taken at
 the q/k/v projections, in d_head space, and carried back through the norm analytically; midpoints instead of left end points.
@@ -17,37 +19,37 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from analysis import blocks as architecture
-from analysis.ablation import Ablation, check_corrupted, node_outputs, replacement
-from analysis.blocks import Block, norm_parts
-from analysis.losses import answer_log_prob, n_kept
+from analysis.ablation import Ablation, check_corrupted, replacement
+from analysis.exact import exact_scores
+from analysis.interpolation import QUADRATURES, Quadrature, Run, runs_of
+from analysis.losses import METRICS, Metric, answer_metric
+from analysis.memory import DEFAULT_BUDGET, Chunk, Need, chunks
 from analysis.model import ModelHandle
+from analysis.taps import Taps
 from analysis.tokens import TokenBatch
+from analysis.writes import Fixed, Source, plain_run, score_type, wide_type
 
-ROWS_PER_PASS = 40  # samples x steps in one forward pass; more does not run faster on a CPU
+Method = Literal["EAP", "EAP-IG-inputs", "EAP-IG-activations", "exact"]
+METHODS = ("EAP", "EAP-IG-inputs", "EAP-IG-activations", "exact")
 
 
 @dataclass(frozen=True)
 class AttributionConfig:
-    """How edges are scored. `ig_steps` counts only for EAP-IG-inputs; under zero ablation few steps are far from complete."""
+    """How edges are scored. `ig_steps` and `quadrature` count only for EAP-IG; under zero ablation few steps are far from complete."""
 
-    method: Literal["EAP", "EAP-IG-inputs"] = "EAP-IG-inputs"
+    method: Method = "EAP-IG-inputs"
     ablation: Ablation = "zero"
     ig_steps: int = 20
+    metric: Metric = "log_prob"
+    quadrature: Quadrature = "midpoint"
 
     def __post_init__(self):
-        if self.method not in ("EAP", "EAP-IG-inputs"):
-            raise ValueError(f"method: expected EAP or EAP-IG-inputs, got {self.method!r}")
-        if self.ablation not in ("zero", "mean", "patching"):
-            raise ValueError(f"ablation: expected zero, mean or patching, got {self.ablation!r}")
+        known = {"method": METHODS, "ablation": ("zero", "mean", "patching"), "metric": METRICS, "quadrature": QUADRATURES}
+        for name, expected in known.items():
+            if getattr(self, name) not in expected:
+                raise ValueError(f"{name}: expected one of {', '.join(expected)}, got {getattr(self, name)!r}")
         if self.ig_steps < 1:
             raise ValueError(f"ig_steps: expected at least 1, got {self.ig_steps}")
-
-    def points(self) -> list[float]:
-        """Where on the way from the ablated (0) to the clean input (1) the gradient is taken."""
-        if self.method == "EAP":
-            return [1.0]
-        return [(step + 0.5) / self.ig_steps for step in range(self.ig_steps)]
 
 
 def edge_scores(
@@ -57,150 +59,76 @@ def edge_scores(
     *,
     reference: TokenBatch | None = None,
     corrupted: TokenBatch | None = None,
+    memory_budget: int = DEFAULT_BUDGET,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Float[np.ndarray, "n_samples n_forward n_backward"]:
     """Scores of every edge for every sample; 0 where there is no edge. float32, or float64 for a float64 model.
 
     `reference` is the batch whose mean outputs replace nodes under mean ablation (default: `batch`), `corrupted` the runs that
     replace them under patching. Given these, padding and the other samples of the batch do not change a sample's scores.
-    Tested against finite differences in tests/analysis/test_attribution.py.
+    `memory_budget` in bytes is for everything but the model and the result. Raises ValueError where one row needs more, and for
+    `exact` on a graph of too many edges. Tested against finite differences in tests/analysis/test_attribution.py.
     """
-    points = config.points()
-    n_rows = max(1, ROWS_PER_PASS // len(points))
-    fixed = _fixed_replacement(handle, batch, config.ablation, reference, corrupted)
-    scores = []
-    for start in range(0, len(batch), n_rows):
-        rows = slice(start, min(start + n_rows, len(batch)))
-        part, ablated = _chunk(handle, batch, rows, config.ablation, fixed, corrupted)
-        scores.append(_scores(handle, part, ablated, points).cpu().numpy())
-        report(rows.stop, len(batch))
-    return np.concatenate(scores)
+    if config.ablation == "patching":
+        check_corrupted(batch, corrupted)
+    if config.method == "exact":
+        reference = batch if reference is None else reference
+        return exact_scores(handle, batch, config.ablation, config.metric, reference, corrupted, memory_budget, report)
+    runs = runs_of(config.method, config.quadrature, config.ig_steps, handle.index)
+    fixed = _fixed(handle, batch, config.ablation, reference)
+    scores = np.zeros((len(batch), handle.index.n_forward, handle.index.n_backward), score_type(handle))
+    n_done = 0
+    for chunk in chunks(Need.of(handle, batch), batch, len(runs), memory_budget):
+        part = batch.select(chunk.rows).to(handle.device)
+        ablated = fixed or plain_run(handle, corrupted.select(chunk.rows).to(handle.device))
+        scores[chunk.rows] = _scores(handle, part, ablated, runs, config.metric, chunk).cpu().numpy()
+        n_done += len(chunk.rows)
+        report(n_done, len(batch))
+    return scores
+
+
+def _scores(handle: ModelHandle, batch: TokenBatch, ablated: Source, runs: list[Run], metric: Metric, chunk: Chunk) -> Tensor:
+    """Scores [batch, n_forward, n_backward] of one chunk of samples."""
+    clean = None if runs[0].point == 1 else plain_run(handle, batch)
+    sizes = len(batch), handle.index.n_forward, handle.index.n_backward
+    scores = torch.zeros(sizes, device=handle.device, dtype=wide_type(handle.model.dtype))
+    for start in range(0, len(runs), chunk.n_runs):
+        taps = Taps(handle, batch, runs[start : start + chunk.n_runs], ablated)
+        clean = taps.run(metric, clean)
+        for first in range(0, batch.input_ids.shape[1], chunk.n_positions):
+            positions = slice(first, first + chunk.n_positions)
+            taps.add_scores(scores, clean.outputs(positions).sub_(ablated.outputs(positions)), positions)
+    return scores
 
 
 def completeness_error(
     handle: ModelHandle,
     batch: TokenBatch,
     scores: Float[np.ndarray, "n_samples n_forward n_backward"],
-    ablation: Ablation,
+    config: AttributionConfig,
     *,
     reference: TokenBatch | None = None,
     corrupted: TokenBatch | None = None,
 ) -> Float[np.ndarray, " n_samples"]:
     """How far the edges out of `input` are from adding up to the effect of ablating the input, as a share of that effect.
 
-    |sum - (M(clean) - M(ablated input))| / |M(clean) - M(ablated input)|; goes to 0 for EAP-IG-inputs as its steps grow.
+    |sum - (M(clean) - M(ablated input))| / |M(clean) - M(ablated input)|; goes to 0 for EAP-IG-inputs as its steps grow. EAP counts
+    as one step of it. NaN for EAP-IG-activations and `exact`, whose scores have no reason to add up.
     """
-    fixed = _fixed_replacement(handle, batch, ablation, reference, corrupted)
-    errors = []
-    for row in range(len(batch)):
-        part, ablated = _chunk(handle, batch, slice(row, row + 1), ablation, fixed, corrupted)
-        embedded = ablated[:, 0].expand(1, part.input_ids.shape[1], -1)
-        with handle.lock, torch.no_grad():
-            logits = handle.model(inputs_embeds=embedded, use_cache=False, logits_to_keep=n_kept(part.labels)).logits
-        effect = float(node_outputs(handle, part)[1] - answer_log_prob(logits, part.labels))
-        errors.append(abs(float(scores[row, 0].sum()) - effect) / max(abs(effect), 1e-12))
-    return np.array(errors)
+    if config.method not in ("EAP", "EAP-IG-inputs"):
+        return np.full(len(batch), np.nan)
+    fixed = _fixed(handle, batch, config.ablation, reference)
+    effects = np.zeros(len(batch))
+    for chunk in chunks(Need.of(handle, batch), batch, 1, DEFAULT_BUDGET):
+        part = batch.select(chunk.rows).to(handle.device)
+        clean = plain_run(handle, part)
+        embedded = fixed.group(0) if fixed else plain_run(handle, corrupted.select(chunk.rows).to(handle.device)).embedded
+        ablated = plain_run(handle, part, embedded.expand_as(clean.embedded))
+        clean_value, value = (answer_metric(run.log_prob, clean.log_prob, config.metric) for run in (clean, ablated))
+        effects[chunk.rows] = (clean_value - value).cpu().double().numpy()
+    return np.abs(scores[:, 0].sum(-1) - effects) / np.maximum(np.abs(effects), 1e-12)
 
 
-def _fixed_replacement(handle, batch: TokenBatch, ablation: Ablation, reference, corrupted) -> Tensor | None:
+def _fixed(handle: ModelHandle, batch: TokenBatch, ablation: Ablation, reference: TokenBatch | None) -> Fixed | None:
     """What replaces nodes in every sample alike; None under patching, where each sample has its own corrupted run."""
-    if ablation == "patching":
-        check_corrupted(batch, corrupted)
-        return None
-    return replacement(handle, batch, ablation, reference, None)
-
-
-def _chunk(handle, batch: TokenBatch, rows: slice, ablation: Ablation, fixed, corrupted) -> tuple[TokenBatch, Tensor]:
-    """Some samples without needless padding, and what replaces nodes in them."""
-    chosen = list(range(rows.start, rows.stop))
-    part = batch.select(chosen).to(handle.device)
-    if fixed is not None:
-        return part, fixed
-    return part, replacement(handle, part, ablation, None, corrupted.select(chosen).to(handle.device))
-
-
-def _scores(handle: ModelHandle, batch: TokenBatch, ablated: Tensor, points: list[float]) -> Tensor:
-    """Scores [batch, n_forward, n_backward] of one chunk of samples."""
-    clean, _ = node_outputs(handle, batch)
-    with handle.lock:
-        taps = _Taps(handle, len(points))
-        gradients = taps.run(batch, ablated[:, 0], clean[:, 0], points)
-    index = handle.index
-    difference = (clean - ablated).flatten(2)  # [batch, n_forward, pos * d_model]
-    scores = difference.new_zeros(len(batch), index.n_forward, index.n_backward)
-    for column, gradient in gradients:  # gradient [batch, n_columns, pos * d_model]
-        n_sources = index.n_sources(column)
-        columns = slice(column, column + gradient.shape[1])
-        scores[:, :n_sources, columns] = difference[:, :n_sources] @ gradient.transpose(1, 2)
-    return scores
-
-
-class _Taps:
-    """One forward and backward pass with the tensors kept that attribution needs; mean over steps taken on the way back."""
-
-    def __init__(self, handle: ModelHandle, n_steps: int):
-        self.handle, self.n_steps = handle, n_steps
-        self.layers = architecture.blocks(handle.model, handle.index)
-        self.norm_inputs: list[Tensor] = []
-        self.projected: list[Tensor] = []
-        self.forks: list[Tensor] = []  # the MLPs' and the logits' own branch of the residual stream
-
-    def hooks(self) -> list:
-        hooks = []
-        for block in self.layers:
-            hooks.append((block.attn_norm, "pre", lambda x: self.norm_inputs.append(x.detach())))
-            hooks += [(module, "post", self.projected.append) for module in block.projections]
-            hooks.append((block.mlp_norm, "pre", self.fork))
-        return [*hooks, (architecture.final_norm(self.handle.model), "pre", self.fork)]
-
-    def fork(self, x: Tensor) -> Tensor:
-        self.forks.append(x.view_as(x))
-        return self.forks[-1]
-
-    def run(self, batch: TokenBatch, ablated: Tensor, clean: Tensor, points: list[float]) -> list[tuple[int, Tensor]]:
-        """Mean gradient at each destination as (first column, [batch, n_columns, pos * d_model])."""
-        embedded = torch.cat([torch.lerp(ablated.expand_as(clean), clean, point) for point in points])
-        labels = batch.labels.repeat(len(points), 1)
-        with torch.enable_grad(), architecture.hooked(self.hooks(), self.layers):
-            embedded.requires_grad_(True)
-            logits = self.handle.model(inputs_embeds=embedded, use_cache=False, logits_to_keep=n_kept(labels)).logits
-            total = answer_log_prob(logits, labels).sum()
-            gradients = torch.autograd.grad(total, [*self.projected, *self.forks])
-        return self.by_column(gradients[: len(self.projected)], gradients[len(self.projected) :])
-
-    def by_column(self, projected: tuple[Tensor, ...], forks: tuple[Tensor, ...]) -> list[tuple[int, Tensor]]:
-        index, result = self.handle.index, []
-        per_layer = len(self.layers[0].projections)
-        for layer, block in enumerate(self.layers):
-            span = slice(layer * per_layer, (layer + 1) * per_layer)
-            g = torch.cat([block.split(x, i) for i, x in enumerate(projected[span])], -3)
-            out = torch.cat([block.split(x.detach(), i) for i, x in enumerate(self.projected[span])], -3)
-            pulled = _pull_back(block, self.norm_inputs[layer], out, g, self.n_steps)
-            result.append((index.qkv_columns(layer).start, pulled))
-            result.append((index.mlp_column(layer), self.mean_over_steps(forks[layer])[:, None].flatten(2)))
-        return [*result, (index.n_backward - 1, self.mean_over_steps(forks[-1])[:, None].flatten(2))]
-
-    def mean_over_steps(self, x: Tensor) -> Tensor:
-        return x.unflatten(0, (self.n_steps, -1)).mean(0)
-
-
-def _pull_back(block: Block, x: Tensor, out: Tensor, g: Tensor, n_steps: int) -> Float[Tensor, "batch columns features"]:
-    """Mean over steps of the gradient at each head's q, k and v input, from the gradient `g` at the projections' outputs.
-
-    For a norm y = gain * x_hat + bias with x_hat = (x - mean) / sigma, and a read-out W:
-    dM/dx = (W' g - x_hat (x_hat . W' g) / d) / sigma, W' = centred gain * W; and x_hat . W' g = g . (out - constant part of out).
-    Steps are summed before the product with W', so that its cost does not depend on their number.
-    """
-    weight, read_bias = block.read_weights()  # [3, heads, d_model, d_head], [3, heads, d_head]
-    x_hat, sigma, gain, norm_bias, centred = norm_parts(block.attn_norm, x)  # [steps * batch, pos, d_model]
-    constant = torch.einsum("d,lhde->lhe", norm_bias, weight) + read_bias
-    folded = weight * gain[:, None]
-    if centred:
-        folded = folded - folded.mean(2, keepdim=True)
-    scaled = g / sigma[..., None, None]  # [steps * batch, pos, 3, heads, d_head]
-    along = (scaled * (out - constant)).sum(-1) / x.shape[-1]  # [steps * batch, pos, 3, heads]
-    summed = scaled.unflatten(0, (n_steps, -1)).sum(0)
-    pulled = torch.einsum("bplhe,lhde->blhpd", summed, folded)
-    along, x_hat = along.unflatten(0, (n_steps, -1)), x_hat.unflatten(0, (n_steps, -1))
-    pulled = pulled - torch.einsum("sbplh,sbpd->blhpd", along, x_hat)
-    return (pulled / n_steps).flatten(3).flatten(1, 2)
+    return None if ablation == "patching" else Fixed(handle.index, replacement(handle, batch, ablation, reference, None))

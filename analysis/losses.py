@@ -1,11 +1,16 @@
 """Log-probabilities and losses as pure functions of tensors."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from analysis.tokens import IGNORED
+
+Metric = Literal["log_prob", "probability", "released"]
+METRICS = ("log_prob", "probability", "released")
 
 
 def token_log_probs(
@@ -26,6 +31,23 @@ def answer_log_prob(logits: Float[Tensor, "batch kept vocab"], labels: Int[Tenso
     """Mean log-probability per answer token, nats; minus this is the answer's NLL."""
     log_probs, counted = token_log_probs(logits, labels)
     return log_probs.sum(1) / counted.sum(1)
+
+
+def answer_metric(
+    log_prob: Float[Tensor, " batch"], clean_log_prob: Float[Tensor, " batch"], metric: Metric
+) -> Float[Tensor, " batch"]:
+    """M, higher where the answer is likelier, from the answer's mean log-probability in a run and in the clean run.
+
+    `log_prob` is that mean itself, `probability` p = exp of it, `released` -e^{p_clean} (p_clean - p): what the code released with
+    arXiv 2601.09624 computes (a kl_div of probabilities taken for logarithms), but with the other sign. That code attributes a loss
+    by (ablated - clean) . dLoss/d in_v; here M = -loss and clean - ablated, so that scores have the same sign: positive = supports.
+    """
+    if metric == "log_prob":
+        return log_prob
+    if metric == "probability":
+        return log_prob.exp()
+    clean = clean_log_prob.exp()
+    return clean.exp() * (log_prob.exp() - clean)
 
 
 def n_kept(labels: Int[Tensor, "batch pos"]) -> int:

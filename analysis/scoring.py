@@ -16,6 +16,7 @@ from analysis.circuit import Circuit, select
 from analysis.cross_fitting import CrossFitted, CudConfig, cross_fitted, folds
 from analysis.dataset import Sample
 from analysis.evaluation import answer_nll
+from analysis.memory import DEFAULT_BUDGET
 from analysis.methods import METHODS
 from analysis.model import ModelHandle
 from analysis.templates import template
@@ -56,25 +57,27 @@ class Scoring:
 
 def circuits_of(
     handle: ModelHandle, samples: list[Sample], config: AttributionConfig, n_edges: int, reference: list[Sample] | None = None,
-    report: Callable[[str, int, int], None] = lambda phase, done, total: None,
-) -> tuple[list[Circuit], float]:
-    """One greedy circuit of at most `n_edges` edges per sample, and the scores' median completeness error.
+    report: Callable[[str, int, int], None] = lambda phase, done, total: None, memory_budget: int = DEFAULT_BUDGET,
+) -> tuple[list[Circuit], float | None]:
+    """One greedy circuit of at most `n_edges` edges per sample, and the scores' median completeness error (None where the method
+    has none).
 
-    `reference` (default: `samples`) is what mean ablation averages.
+    `reference` (default: `samples`) is what mean ablation averages. `memory_budget` in bytes: see `edge_scores`.
     """
     batch = tokenize(samples, handle.tokenizer, max_length=handle.max_length)
     patching = config.ablation == "patching"
     corrupted = tokenize(samples, handle.tokenizer, corrupted=True) if patching else None
     mean_over = tokenize(reference, handle.tokenizer, max_length=handle.max_length) if reference else None
     scores = edge_scores(
-        handle, batch, config, reference=mean_over, corrupted=corrupted, report=lambda done, n: report("circuits", done, n)
+        handle, batch, config, reference=mean_over, corrupted=corrupted, memory_budget=memory_budget,
+        report=lambda done, n: report("circuits", done, n),
     )
-    error = completeness_error(handle, batch, scores, config.ablation, reference=mean_over, corrupted=corrupted)
+    error = float(np.median(completeness_error(handle, batch, scores, config, reference=mean_over, corrupted=corrupted)))
     circuits = [
         Circuit(sample.id, handle.fingerprint, handle.index, row, select(row, handle.index, n_edges))
         for sample, row in zip(samples, scores.astype(np.float32), strict=True)
     ]
-    return circuits, round(float(np.median(error)), 4)
+    return circuits, None if np.isnan(error) else round(error, 4)
 
 
 def score(

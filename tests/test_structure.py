@@ -15,11 +15,12 @@ MAY_IMPORT = {  # rooms of the house that a room may import from
 INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
-    {"dataset", "graph", "cohorts", "similarity", "statistics", "templates"},
-    {"tokens", "circuit", "blocks", "world", "corruption"},
+    {"dataset", "graph", "cohorts", "similarity", "templates", "statistics"},
+    {"tokens", "circuit", "blocks", "world", "interpolation", "corruption"},
     {"losses", "depth", "exchange", "model"},
-    {"evaluation", "store", "ablation", "provenance"},
-    {"attribution", "faithfulness", "curves", "methods", "anchors", "difficulty", "comparison", "runs", "jobs", "cross_fitting"},
+    {"evaluation", "store", "ablation", "provenance", "writes", "memory"},
+    {"attribution", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "comparison", "runs", "jobs",
+     "cross_fitting"},
     {"unlearning", "predictors", "validity", "stability", "worker", "memorisation", "demo"},
     {"scoring", "record", "anchor_runs"},
     {"command", "conversion"},

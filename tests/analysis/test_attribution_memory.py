@@ -1,0 +1,77 @@
+"""Peak memory stays under the budget that is given: every allocation of the pass is counted by torch's own profiler."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
+
+from analysis.attribution import AttributionConfig, edge_scores
+from analysis.memory import Need, chunks
+from analysis.model import handle_of
+from analysis.tokens import TokenBatch
+
+MIB = 1024**2
+
+
+def peak_bytes(function, folder: Path) -> int:
+    """Largest sum of live tensor bytes above what was live at the start."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        function()
+    profile.export_chrome_trace(str(folder / "trace.json"))
+    events = json.loads((folder / "trace.json").read_text())["traceEvents"]
+    changes = sorted((e["ts"], e["args"]["Bytes"]) for e in events if e.get("name") == "[memory]")
+    live = peak = 0
+    for _, change in changes:
+        live += change
+        peak = max(peak, live)
+    return peak
+
+
+def model(kind: str, tokenizer):
+    torch.manual_seed(0)
+    common = {"vocab_size": 2000, "bos_token_id": None, "eos_token_id": 0}
+    if kind == "gpt2":
+        config = GPT2Config(n_embd=96, n_layer=4, n_head=6, n_positions=64, **common)
+    else:
+        config = LlamaConfig(hidden_size=96, intermediate_size=256, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=2,
+                             **common)
+    return handle_of(AutoModelForCausalLM.from_config(config).eval(), tokenizer, kind)
+
+
+def random_batch(n_samples: int) -> TokenBatch:
+    ids = torch.randint(0, 2000, (n_samples, 40), generator=torch.Generator().manual_seed(1))
+    labels = torch.where(torch.arange(40) >= 30, ids, -100)
+    return TokenBatch(ids, torch.ones_like(ids), labels)
+
+
+def test_the_measure_sees_a_tensor_of_known_size(tmp_path):
+    assert peak_bytes(lambda: torch.zeros(3 * MIB // 4).add_(torch.zeros(MIB // 4)[:1]), tmp_path) == 4 * MIB
+
+
+@pytest.mark.parametrize("method", ["EAP-IG-inputs", "EAP-IG-activations"])
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_the_peak_stays_under_the_budget_when_the_batch_would_not_fit(kind, method, tokenizer, tmp_path, monkeypatch):
+    """The control is the peak without a budget. 12 MiB hold fewer runs than one sample has."""
+    monkeypatch.setattr("analysis.memory.CPU_TOKENS", 10**6)
+    n_samples, n_steps = (6, 6) if method == "EAP-IG-inputs" else (2, 2)
+    handle, batch, config = model(kind, tokenizer), random_batch(n_samples), AttributionConfig(method, "patching", n_steps)
+
+    def peak(budget: int) -> int:
+        return peak_bytes(lambda: edge_scores(handle, batch, config, corrupted=batch, memory_budget=budget), tmp_path)
+
+    assert peak(10**12) > 40 * MIB
+    assert 6 * MIB < peak(40 * MIB) < 40 * MIB
+    assert peak(12 * MIB) < 12 * MIB
+
+
+def test_chunks_are_longest_first_whole_samples_where_they_fit_and_parts_of_one_where_not(tokenizer):
+    handle, batch = model("gpt2", tokenizer), random_batch(6)
+    batch.attention_mask[:, :] = torch.arange(40) < torch.tensor([10, 40, 20, 40, 30, 5])[:, None]
+    need = Need.of(handle, batch)
+    whole = list(chunks(need, batch, 5, 10**9))
+    assert [row for chunk in whole for row in chunk.rows] == [1, 3, 4, 2, 0, 5]
+    assert {chunk.n_runs for chunk in whole} == {5}
+    parts = list(chunks(need, batch, 5, need.fixed + 2 * (need.sample(40) + need.position(5)) + int(3.2 * need.row(40))))
+    assert (parts[0].rows, parts[0].n_runs) == ([1], 3)
