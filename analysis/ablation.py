@@ -10,6 +10,7 @@ from analysis import blocks as architecture
 from analysis.losses import answer_log_prob, n_kept
 from analysis.model import ModelHandle
 from analysis.tokens import TokenBatch
+from analysis.writes import plain_run, wide_type
 
 Ablation = Literal["zero", "mean", "patching"]
 NodeOutputs = Float[Tensor, "batch n_forward pos d_model"]
@@ -65,10 +66,13 @@ def check_corrupted(batch: TokenBatch, corrupted: TokenBatch | None) -> None:
 
 
 def _mean_outputs(handle: ModelHandle, reference: TokenBatch, n_rows: int = 16) -> Float[Tensor, "1 n_forward 1 d_model"]:
+    """A few positions at a time, and added up in at least float32."""
     total, count = 0.0, 0
     for start in range(0, len(reference), n_rows):
         part = reference.select(list(range(start, min(start + n_rows, len(reference))))).to(handle.device)
-        weights = part.attention_mask.to(handle.model.dtype)
-        total = total + torch.einsum("bupd,bp->ud", node_outputs(handle, part)[0], weights)
-        count += int(weights.sum())
-    return (total / count)[None, :, None, :]
+        writes, counted = plain_run(handle, part), part.attention_mask.to(wide_type(handle.model.dtype))
+        for first in range(0, counted.shape[1], 4):
+            positions = slice(first, first + 4)
+            total = total + torch.einsum("ubpd,bp->ud", writes.outputs(positions), counted[:, positions])
+        count += int(counted.sum())
+    return (total / count)[None, :, None, :].to(handle.model.dtype)

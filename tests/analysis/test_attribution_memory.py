@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
+from analysis.ablation import node_outputs, replacement
 from analysis.attribution import AttributionConfig, edge_scores
 from analysis.memory import Need, chunks
 from analysis.model import handle_of
@@ -75,3 +76,12 @@ def test_chunks_are_longest_first_whole_samples_where_they_fit_and_parts_of_one_
     assert {chunk.n_runs for chunk in whole} == {5}
     parts = list(chunks(need, batch, 5, need.fixed + 2 * (need.sample(40) + need.position(5)) + int(3.2 * need.row(40))))
     assert (parts[0].rows, parts[0].n_runs) == ([1], 3)
+
+
+def test_mean_ablation_adds_up_a_long_reference_in_little_memory(tokenizer, tmp_path):
+    """All 16 x 40 positions of every node at once would take 7 MB."""
+    handle, batch = model("gpt2", tokenizer), random_batch(16)
+    at_once = 16 * 40 * handle.index.n_forward * handle.index.d_model * 4
+    assert peak_bytes(lambda: replacement(handle, batch, "mean", None, None), tmp_path) < at_once
+    expected = node_outputs(handle, batch)[0].mean((0, 2))
+    torch.testing.assert_close(replacement(handle, batch, "mean", None, None)[0, :, 0], expected, rtol=1e-4, atol=1e-6)
