@@ -1,9 +1,9 @@
 """The unlearning runs that choose CUD's anchors, each half of the forget set by itself; kept on disk, so that none is done twice.
 
-A run is kept as `<cache>/<key>.json`. The key is a hash of all that decides its numbers: the model's weights, the tokens and
-labels of the half and of the retain set in their order (so the tokenizer and the prompt too), the method with its arguments, the
-training settings and seed, the kind of device, the versions of torch, transformers and numpy, and the text of this project's own
-files that train and measure. CUD's settings and edge scores are no part of it: other ones cost no training.
+A run is kept as `<cache>/<key>.json`. The key is a hash of all that decides its numbers: the model's weights and config, the tokens
+and labels of the half and of the retain set in their order (so the tokenizer and the prompt too), the method with its arguments,
+the training settings and seed, the kind of device, the versions of torch, transformers and numpy, and the text of this project's
+own files that train and measure. CUD's settings and edge scores are no part of it: other ones cost no training.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from analysis.record import describe
 from analysis.tokens import TokenBatch
 from analysis.unlearning import UnlearningConfig, final_nll
 
-CODE = ("evaluation", "losses", "methods", "unlearning")
+CODE = ("evaluation", "losses", "methods", "tokens", "unlearning")
 
 
 def anchor_losses(
@@ -63,8 +63,10 @@ def _kept_or_run(
 def run_key(handle: ModelHandle, forget: TokenBatch, retain: TokenBatch, config: UnlearningConfig) -> dict[str, Any]:
     """All that decides a run's numbers, as plain data."""
     here = Path(__file__).parent
+    architecture = handle.model.config.to_dict() | {"_name_or_path": None}  # heads, activation, ...: no part of the weights
     return {
         "fingerprint": handle.fingerprint,
+        "architecture": _digest(json.dumps(architecture, sort_keys=True, default=str).encode()),
         "forget": _digest(*_bytes(forget)),
         "retain": _digest(*_bytes(retain)),
         "config": describe(config),

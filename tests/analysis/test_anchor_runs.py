@@ -71,6 +71,9 @@ def test_whatever_decides_the_numbers_makes_another_run(make_handle, handle, bat
     assert n_new(handle, batch, batch, replace(RUNS["GradDiff"], method=GradDiff(gamma=0.5))) == 2
     assert n_new(handle, batch, batch.select([0, 1, 2, 3, 4])) == 2
     assert n_new(make_handle("gpt2", 1), batch, batch) == 2
+    by_heads = make_handle("gpt_neox"), make_handle("gpt_neox sequential")
+    assert by_heads[0].fingerprint == by_heads[1].fingerprint  # the same weights, wired in two ways
+    assert [n_new(of, batch, batch) for of in by_heads] == [2, 2]
     other = tokenize([replace(s, answer=s.answer + "?") if s.row == 5 else s for s in samples], tokenizer)
     assert n_new(handle, other, batch) == 1  # one sample changed: its half alone
     monkeypatch.setattr(anchor_runs, "CODE", ("losses",))
