@@ -56,9 +56,10 @@ def template_means(
 ) -> Float[np.ndarray, " n"]:
     """Mean place (percent rank within the half) of the OTHER half's samples of the same template; 0, the middle, where there are none.
 
-    So a sample's value depends on nothing that happened to its own half.
+    So a sample's value depends on nothing that happened to its own half. Rounded, so that means which differ by how they were
+    added up are the same: a single template says nothing.
     """
     table = pd.DataFrame({"place": percent_ranks(hardness, fold), "template": template, "fold": fold})
     means = table.groupby(["template", "fold"])["place"].mean()
     other = pd.MultiIndex.from_arrays([template, 1 - fold])
-    return means.reindex(other).fillna(0.0).to_numpy(dtype=float)
+    return means.reindex(other).fillna(0.0).round(12).to_numpy(dtype=float)

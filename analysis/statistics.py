@@ -16,12 +16,14 @@ Draws = Float[np.ndarray, " n_columns"]
 
 def resamples(n: int, n_draws: int = 1000, seed: int = 0) -> Counts:
     """The samples themselves (a column of ones), then `n_draws` bootstrap resamples, as counts per sample."""
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / max(n, 1)), size=n_draws)
+    if not n:
+        return np.ones((0, n_draws + 1))
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_draws)
     return np.ascontiguousarray(np.vstack([np.ones(n), drawn]).T)
 
 
 def summary(draws: Draws) -> tuple[float, float, float]:
-    """Value, and low and high of its 95 % percentile interval; NaN where the value, or any draw, is not defined."""
+    """Value, and low and high of its 95 % percentile interval, over the draws that are defined; NaN where none, or no value, is."""
     usable = draws[1:][np.isfinite(draws[1:])]
     if not np.isfinite(draws[0]) or not len(usable):
         return float(draws[0]), float("nan"), float("nan")

@@ -92,7 +92,8 @@ def measure(name: str, values: Float[np.ndarray, " n"], target: Target, *, with_
       the other ones.
     * minus_best_baseline: Spearman minus that of the strongest baseline *in whichever direction that one points*, both in the
       same resamples. Not defined for a baseline.
-    * p, within_p: two-sided, from 9,999 shuffles of the outcomes, for within_p inside templates; uncorrected here.
+    * p, within_p: two-sided, from 9,999 shuffles of the outcomes, for within_p inside templates; uncorrected here. Not defined for
+      the template: it is made of outcomes, and shuffles that do not make it again find it three times too often by chance.
     """
     known = np.isfinite(values)
     if not known.all():
@@ -109,11 +110,9 @@ def measure(name: str, values: Float[np.ndarray, " n"], target: Target, *, with_
         row |= _cells(("within_template", "within_low", "within_high"), draws)
     if name not in target.baselines:
         row |= _cells(("minus_best_baseline", "minus_low", "minus_high"), _minus_best(products, others))
-    if with_p:
+    if with_p and name != TEMPLATE:
         row["p"] = statistics.permutation_p(own[:, 0], target.ranks[0][:, 0], target.shuffled[0])
-        row["within_p"] = np.nan if name == TEMPLATE else statistics.permutation_p(
-            inside[:, 0], target.within[:, 0], target.shuffled[1]
-        )
+        row["within_p"] = statistics.permutation_p(inside[:, 0], target.within[:, 0], target.shuffled[1])
     return row
 
 
@@ -161,13 +160,17 @@ def best_baseline(main: pd.DataFrame) -> pd.Series | None:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of validity.csv as text: predictor, n, then per measure `value [low, high]`, empty where not defined, and p's."""
+    """Rows of validity.csv as text: predictor, n, then per measure `value [low, high]`, and p's; empty where not defined.
+
+    Where there is no Spearman it says why: predictor or outcome is the same for all samples.
+    """
     shown = table[["predictor", "n"]].copy()
     for heading, columns in SHOWN.items():
         shown[heading] = [
             "" if value != value else f"{value:.2f} [{low:.2f}, {high:.2f}]"
             for value, low, high in table[list(columns)].to_numpy(dtype=float)
         ]
+    shown["Spearman"] = shown["Spearman"].replace("", "does not vary")
     for heading, column in (("p", "p"), ("p within", "within_p")):
         shown[heading] = ["" if p != p else "<0.001" if p < 0.001 else f"{p:.3f}" for p in table[column].astype(float)]
     return shown
@@ -176,10 +179,10 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def read_table(file: Path, digest: str) -> pd.DataFrame | None:
     """validity.csv if it was made from the inputs that `digest` names, else None."""
     try:
-        table = pd.read_csv(file, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(file, keep_default_na=False, na_values=[""], dtype={"inputs": str})  # 1e15 is a digest, too
     except (OSError, ValueError):
         return None
-    usable = set(COLUMNS) <= set(table) and "inputs" in table and (table["inputs"].astype(str) == digest).all() and len(table)
+    usable = set(COLUMNS) <= set(table) and "inputs" in table and (table["inputs"] == digest).all() and len(table)
     return table[COLUMNS] if usable else None
 
 

@@ -1,5 +1,6 @@
 """Does a score predict the outcome: a sentence made from the numbers, all predictors in a figure and a table, and stability."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -12,7 +13,7 @@ ANALYSES = {  # of validity.csv, in the order shown: heading of a row
     "method": "outcome of {target} alone", "similarity": "{setting}", "label": "label: {setting}", "anchors": "anchors: {setting}",
     "size": "circuits of {setting}",
 }
-DRAWS = {"seed": "{n} other splits*", "control": "{n} draws of random anchors (control)"}
+DRAWS = {"seed": "{n} random splits*", "control": "{n} draws of random anchors (control)"}
 
 
 def show(study: store.Study) -> None:
@@ -39,7 +40,8 @@ def show(study: store.Study) -> None:
         + predictors.POLARITY
     )
     muted = main["predictor"].isin(predictors.BASELINES)
-    figure = forest_figure(main.assign(label=main["predictor"]), muted)
+    label = main["predictor"] + np.where(main["spearman"].isna(), " (does not vary)", "")
+    figure = forest_figure(main.assign(label=label), muted)
     st.plotly_chart(figure, theme=None, key="validity")
     _table(main)
     with st.expander("How stable is this?"):

@@ -43,6 +43,13 @@ def test_template_baseline_by_hand():
     assert template_means(hardness, template, fold) == pytest.approx(expected)
 
 
+def test_a_single_template_says_nothing():
+    """The mean place of a half is 0, but for how its numbers were added up."""
+    rng = np.random.default_rng(0)
+    hardness, fold = rng.normal(size=61), rng.permutation(np.arange(61) % 2)
+    assert (template_means(hardness, np.zeros(61, dtype=int), fold) == 0).all()
+
+
 def test_template_baseline_of_a_half_depends_on_the_other_half_alone():
     rng = np.random.default_rng(0)
     hardness, fold, template = rng.normal(size=40), rng.integers(0, 2, 40), rng.integers(0, 5, 40)

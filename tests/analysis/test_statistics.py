@@ -75,6 +75,7 @@ def test_intervals_of_95_percent_hold_the_truth_about_that_often():
 def test_summary_is_value_and_percentiles():
     assert summary(np.array([0.3, *np.linspace(0, 1, 101)])) == pytest.approx((0.3, 0.025, 0.975))
     assert np.isnan(summary(np.array([np.nan, 0.1, 0.2]))).all()
+    assert summary(np.array([0.3, *np.linspace(0, 1, 101), np.nan])) == pytest.approx((0.3, 0.025, 0.975))
     assert summary(np.array([0.3]))[0] == 0.3
     assert np.isnan(summary(np.array([0.3]))[1:]).all()
 

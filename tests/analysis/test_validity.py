@@ -9,7 +9,7 @@ from analysis import runs, store, validity
 from analysis.__main__ import app
 from analysis.predictors import BASELINES, TEMPLATE
 from analysis.statistics import resamples
-from analysis.validity import COLUMNS, Target, disagreement, main_part, measure
+from analysis.validity import COLUMNS, Target, best_baseline, disagreement, main_part, measure, readable
 from tests.planted_study import planted_study
 
 
@@ -76,6 +76,28 @@ def test_samples_without_a_value_do_not_count():
     assert (row["n"], row["spearman"]) == (20, pytest.approx(1))
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_the_same_for_all_samples_predicts_nothing_and_takes_nothing_away():
+    rng = np.random.default_rng(5)
+    hardness, same = rng.normal(size=60), np.ones(60)
+    x, weak = hardness + rng.normal(size=(2, 60))
+    with_it, without = target(hardness, baselines={"same": same, "weak": weak}), target(hardness, baselines={"weak": weak})
+    assert measure("x", x, with_it) == pytest.approx(measure("x", x, without))
+    row = measure("same", same, with_it, with_p=True)
+    undefined = ("spearman", "low", "high", "within_template", "given_baselines", "p", "within_p")
+    assert np.isnan([row[name] for name in undefined]).all() and row["auroc"] == 0.5
+    shown = readable(pd.DataFrame([row | {"minus_best_baseline": np.nan, "minus_low": np.nan, "minus_high": np.nan}])).iloc[0]
+    assert shown["Spearman"] == "does not vary" and shown["within template"] == shown["p"] == ""
+    every = measure("x", x, target(same, baselines={"weak": weak}), with_p=True)  # an outcome that is the same for all
+    assert np.isnan([every[name] for name in (*undefined, "auroc", "minus_best_baseline")]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_predictor_without_any_value_has_no_figures():
+    row = measure("x", np.full(20, np.nan), target(np.arange(20.0), baselines={"a": np.arange(20.0)}), with_p=True)
+    assert row["n"] == 0 and np.isnan([v for k, v in row.items() if k not in ("predictor", "n")]).all()
+
+
 def test_the_main_part_finds_the_circuits_and_not_the_noise(planted):
     table = main_part(*planted[1:])
     assert list(table) == COLUMNS
@@ -83,9 +105,30 @@ def test_the_main_part_finds_the_circuits_and_not_the_noise(planted):
     assert rows.loc["CUD", ["low", "within_low", "given_low", "minus_low"]].min() > 0.2
     assert rows.loc["Mean depth of |score|", "low"] > 0.6
     assert rows.loc[["CUD", "Mean depth of |score|"], ["p", "within_p"]].max(axis=None) < 0.01
-    assert (rows.loc[["MRD", *BASELINES], "p"] > 0.01).all()
-    assert np.isnan(rows.loc[TEMPLATE, ["within_template", "within_p", "minus_best_baseline"]].astype(float)).all()
+    noise = ["MRD", *(name for name in BASELINES if name != TEMPLATE)]
+    assert (rows.loc[noise, ["p", "within_p"]] > 0.01).all(axis=None)
+    assert np.isnan(rows.loc[TEMPLATE, ["p", "within_template", "within_p", "minus_best_baseline"]].astype(float)).all()
     assert (rows["n"] == 80).all()
+
+
+def test_answers_of_one_length_leave_the_other_baselines(planted):
+    _, scores, circuits, found = planted
+    table = main_part(scores.assign(n_answer_tokens=5), circuits, found)
+    rows = table.set_index("predictor")
+    assert np.isnan(rows.loc["Answer length", ["spearman", "p", "given_baselines"]].astype(float)).all()
+    rest = rows.loc[[name for name in BASELINES if name != "Answer length"], "spearman"].abs()
+    best = best_baseline(table)
+    assert best["predictor"] == rest.idxmax()
+    expected = rows.loc["CUD", "spearman"] - rest.max()
+    assert rows.loc["CUD", "minus_best_baseline"] == pytest.approx(expected)
+    assert best_baseline(table[table["predictor"] == "Answer length"]) is None
+
+
+def test_a_digest_that_looks_like_a_number_is_read_as_text(tmp_path):
+    digest = "0012345678901e99"
+    store.write_csv(tmp_path / "v.csv", pd.DataFrame(0.5, index=[0], columns=COLUMNS).assign(inputs=digest))
+    assert validity.read_table(tmp_path / "v.csv", digest) is not None
+    assert validity.read_table(tmp_path / "v.csv", "0012345678901e98") is None
 
 
 def test_only_samples_with_scores_and_outcomes_count(planted):

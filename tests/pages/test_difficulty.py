@@ -42,7 +42,7 @@ def test_with_validity_csv_of_these_scores_and_runs_stability_is_shown(planted, 
     page = open_page("difficulty")
     assert "analysis validity" not in said(page)
     figure = page.get("plotly_chart")[-1].proto.spec
-    for label in ("outcome of NPO alone", "setting 1", "2 other splits*", "2 draws of random anchors (control)", "(best baseline)"):
+    for label in ("outcome of NPO alone", "setting 1", "2 random splits*", "2 draws of random anchors (control)", "(best baseline)"):
         assert label in figure
 
 
@@ -51,6 +51,15 @@ def test_a_validity_csv_of_other_runs_is_not_shown(planted, open_page):
     rows = rows.assign(analysis=["main", "size"], predictor="CUD", setting="s", target="t", inputs="0" * 16)
     store.write_csv(planted.results / "validity.csv", rows)
     assert "analysis validity --scores" in said(open_page("difficulty"))
+
+
+def test_answers_of_one_length_are_said_to_predict_nothing(planted, open_page):
+    folder = planted.results / "scores"
+    store.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(n_answer_tokens=5))
+    page = open_page("difficulty")
+    assert "**CUD does better than every baseline**" in said(page)
+    assert page.dataframe[2].value.set_index("predictor").loc["Answer length", "Spearman"] == "does not vary"
+    assert "Answer length (does not vary)" in page.get("plotly_chart")[-1].proto.spec
 
 
 def test_without_runs_it_says_what_is_needed(planted, open_page):
