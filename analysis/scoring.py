@@ -19,6 +19,7 @@ from analysis.evaluation import answer_nll
 from analysis.memory import DEFAULT_BUDGET
 from analysis.methods import METHODS
 from analysis.model import ModelHandle
+from analysis.statistics import percent_ranks
 from analysis.templates import template
 from analysis.tokens import IGNORED, TokenBatch, tokenize
 from analysis.unlearning import preset
@@ -107,7 +108,7 @@ def score(
     )
     table = _known_columns(forget, batch, kept).assign(
         base_nll=base, fold=fold, cud=fitted.cud, cud_role=_roles(fitted), mrd=mrd, mrd_stderr=stderr,
-        rank_cud=difficulty.ranks(pd.Series(fitted.cud).groupby(fold).rank(pct=True).to_numpy(), hard_is="high"),
+        rank_cud=difficulty.ranks(percent_ranks(fitted.cud, fold), hard_is="high"),
         rank_mrd=difficulty.ranks(mrd, hard_is="low"),
     )[COLUMNS]
     return Scoring(table, circuits, {"config": asdict(config), "completeness_error": error} | _anchor_details(table, fitted, losses))

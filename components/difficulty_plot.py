@@ -20,7 +20,7 @@ def scatter_figure(table: pd.DataFrame, selected: str | None) -> go.Figure:
                 x=part["rank_cud"], y=part["rank_mrd"], mode="markers", name=f"{cohort} (n={len(part)})",
                 customdata=part["sample_id"], text=part["question"].map(plain),
                 marker={"symbol": symbol, "size": 8, "color": c.get(cohort, c["middle"]), "opacity": 0.85},
-                hovertemplate="%{text}<br>CUD rank %{x:.0f}, MRD rank %{y:.0f}<extra></extra>",
+                hovertemplate="%{text}<br>CUD rank %{x:.1f}, MRD rank %{y:.0f}<extra></extra>",
             )
     chosen = table[table["sample_id"] == selected]
     ring = {"symbol": "circle-open", "size": 18, "color": c["text"], "line": {"width": 2}}

@@ -42,15 +42,13 @@ def collect(study: store.Study) -> Overview:
 def headline(overview: Overview) -> None:
     """Four numbers, each with its unit; missing ones say what they need."""
     best = min(overview.records, key=lambda r: r.forget_probability, default=None)
-    cud = None if overview.validity is None else overview.validity.set_index("predictor").loc["CUD"]
     values = [
         ("Samples to forget", f"{overview.n_forget:,}", f"beside {overview.n_retain:,} to keep"),
         ("Circuits drawn", f"{overview.n_circuits:,}" if overview.n_circuits else "-",
          "one per sample" if overview.n_circuits else "not computed: see Circuit explorer"),
         ("Unlearning runs", str(len(overview.records)),
          f"lowest forget probability {best.forget_probability:.2f} ({layout.escape(best.method)})" if best else "start one on Unlearn"),
-        ("CUD against outcome", "-" if cud is None else f"{cud['spearman']:.2f}",
-         _missing(overview) if cud is None else f"Spearman, held out; {cud['given_baselines']:.2f} beyond baselines"),
+        ("CUD against outcome", *_against_outcome(overview)),
     ]
     for column, (label, value, note) in zip(st.columns(4), values, strict=True):
         with column.container(border=True, height="stretch", gap=None):
@@ -58,11 +56,17 @@ def headline(overview: Overview) -> None:
             st.caption(note)
 
 
-def _missing(overview: Overview) -> str:
-    """Why there is no figure for how CUD predicts the outcome."""
+def _against_outcome(overview: Overview) -> tuple[str, str]:
+    """How CUD predicts the outcome, and beyond what; or why there is no figure."""
     if overview.scores is None or not overview.records:
-        return "not computed: needs scores and a run"
-    return "not computed: the Difficulty page says why"
+        return "-", "not computed: needs scores and a run"
+    if overview.validity is None:
+        return "-", "not computed: the Difficulty page says why"
+    cud = overview.validity.set_index("predictor").loc["CUD"]
+    if pd.isna(cud["spearman"]):
+        return "-", "not defined: CUD or the outcome is the same for all samples"
+    beyond = "nothing left" if pd.isna(cud["given_baselines"]) else f"{cud['given_baselines']:.2f}"
+    return f"{cud['spearman']:.2f}", f"Spearman, held out; {beyond} beyond baselines"
 
 
 def steps(overview: Overview) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from analysis import store
+from tests.planted_study import planted_study
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +41,17 @@ def test_overview_with_scores_counts_them(scored_study, overview):
     assert not page.exception
     assert [m.value for m in page.metric] == ["24", "24", "0", "-"]
     assert "24 scored" in words(page)
+
+
+def test_overview_says_in_words_that_equal_scores_predict_nothing(made_up_study, overview):
+    planted_study(made_up_study.results)
+    page = overview()
+    assert 0.2 < float(page.metric[3].value) < 1 and "beyond baselines" in words(page)
+    folder = made_up_study.results / "scores"
+    store.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(cud=0.5, rank_cud=40.5))
+    page = overview()
+    assert not page.exception and page.metric[3].value == "-"
+    assert "CUD or the outcome is the same for all samples" in words(page) and "nan" not in words(page)
 
 
 def test_overview_survives_a_broken_set(made_up_study, overview):
