@@ -1,5 +1,7 @@
 """A planted predictor is found and its shuffled control is not; what templates or baselines explain is taken away."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,6 +110,8 @@ def test_the_main_part_finds_the_circuits_and_not_the_noise(planted):
     noise = ["MRD", *(name for name in BASELINES if name != TEMPLATE)]
     assert (rows.loc[noise, ["p", "within_p"]] > 0.01).all(axis=None)
     assert np.isnan(rows.loc[TEMPLATE, ["p", "within_template", "within_p", "minus_best_baseline"]].astype(float)).all()
+    for column in ("p", "within_p"):  # the smallest of p's, 1 in 10,000, times the number of tests
+        assert rows[column].notna().sum() == 10 and rows[column].min() == pytest.approx(10 * 1e-4)
     assert (rows["n"] == 80).all()
 
 
@@ -122,6 +126,27 @@ def test_answers_of_one_length_leave_the_other_baselines(planted):
     expected = rows.loc["CUD", "spearman"] - rest.max()
     assert rows.loc["CUD", "minus_best_baseline"] == pytest.approx(expected)
     assert best_baseline(table[table["predictor"] == "Answer length"]) is None
+
+
+def test_whatever_a_table_was_made_from_is_in_its_digest(planted, tmp_path):
+    results, _, _, found = planted
+    shutil.copytree(results, tmp_path / "a")
+    folder = tmp_path / "a"
+
+    def digest() -> str:
+        read = [runs.read_run(run) for run in sorted((folder / "runs").iterdir())]
+        return validity.inputs_digest(folder / "scores", folder / "circuits", read)
+
+    seen = [validity.inputs_digest(results / "scores", results / "circuits", found), digest()]
+    assert seen[0] == seen[1]
+    for file, old, new in (
+        ("scores/scores.csv", "id000", "id00x"), ("circuits/circuits.json", "zero", "mean"),
+        ("runs/npo/samples.csv", "id000", "id00x"), ("runs/rmu/config.yaml", "RMU", "SimNPO"),
+    ):
+        text = (folder / file).read_text()
+        (folder / file).write_text(text.replace(old, new, 1))
+        seen.append(digest())
+    assert len(set(seen)) == 5
 
 
 def test_a_digest_that_looks_like_a_number_is_read_as_text(tmp_path):
