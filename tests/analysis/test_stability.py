@@ -1,11 +1,14 @@
 """Variations of CUD on planted circuits: real anchors work, random ones do not, and other templates' anchors are others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from analysis import runs, stability, store
-from analysis.cross_fitting import cross_fitted
+from analysis.cross_fitting import cross_fitted, folds
 from analysis.stability import from_other_templates, recipe_of, stability_part
 from analysis.statistics import percent_ranks
 from tests.planted_study import CONFIG, METHODS, planted_study
@@ -51,6 +54,27 @@ def test_the_recipe_makes_the_shipped_score_again(study, table):
     assert recipe.config == CONFIG
     cosine = table.set_index("setting").loc["cosine, binary", "spearman"]
     assert cosine == pytest.approx(table.set_index("setting").loc["6 + 6", "spearman"])
+
+
+def test_what_is_changed_is_what_the_row_says(study, table):
+    """Other sizes of every circuit, other halves with the full runs' losses, another outcome: against the steps one by one."""
+    scores, details, circuits, found = study
+    ids, rows = scores["sample_id"], table.set_index("setting")["spearman"]
+    matrices, index = np.stack([circuits[name].scores for name in ids]), circuits[ids[0]].index
+    observed = -runs.observed_difficulty(found)[ids].to_numpy()
+
+    def expected(fold, losses, n_edges) -> float:
+        config = replace(CONFIG, n_edges=n_edges)
+        made = cross_fitted(matrices, index, fold, losses.loc[ids], scores["base_nll"].to_numpy(), config)
+        return spearmanr(percent_ranks(made.cud, fold), observed).statistic
+
+    full = pd.DataFrame({run.record.method: run.samples.set_index("sample_id")["nll_after"] for run in found})
+    shipped, halves = scores["fold"].to_numpy(), pd.DataFrame(details["anchor_losses"])
+    assert rows["50 edges"] == pytest.approx(expected(shipped, halves, 50))
+    assert rows["split 3"] == pytest.approx(expected(folds(len(ids), 3), full, CONFIG.n_edges))
+    ranked = percent_ranks(scores["cud"].to_numpy(), shipped)
+    for _, row in table[table["analysis"] == "method"].iterrows():
+        assert row["spearman"] == pytest.approx(spearmanr(ranked, -full.loc[ids, row["target"]]).statistic)
 
 
 def test_anchors_from_other_templates_never_share_the_samples_own(study):
