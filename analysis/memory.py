@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from analysis import blocks as architecture
 from analysis.graph import GraphIndex
 from analysis.losses import n_kept
 from analysis.model import ModelHandle
@@ -27,6 +28,7 @@ class Need:
 
     index: GraphIndex
     item_size: int  # of the model's numbers; scores are added up in at least 4 bytes
+    attention_width: int  # of all heads of a layer together; not d_model in Gemma and Qwen3
     mlp_width: int  # of all hidden layers of one MLP together
     vocab: int
     n_kept: int  # positions with logits
@@ -37,7 +39,9 @@ class Need:
         index, model = handle.index, handle.model
         in_blocks = sum(p.numel() for name, p in model.named_parameters() if "mlp" in name) // index.n_layers
         max_tokens = CPU_TOKENS if handle.device.type == "cpu" else None
-        return cls(index, model.dtype.itemsize, in_blocks // index.d_model, model.config.vocab_size, n_kept(batch.labels), max_tokens)
+        width = architecture.blocks(model, index)[0].write_weights().shape[:2].numel()
+        sizes = width, in_blocks // index.d_model, model.config.vocab_size
+        return cls(index, model.dtype.itemsize, *sizes, n_kept(batch.labels), max_tokens)
 
     @property
     def wide_size(self) -> int:
@@ -46,27 +50,28 @@ class Need:
     @property
     def fixed(self) -> int:
         """One layer's weights folded with its norm."""
-        return 16 * self.index.d_model**2 * self.wide_size
+        return 16 * self.index.d_model * self.attention_width * self.wide_size
 
     def row(self, n_pos: int) -> int:
         """One row's forward and backward pass: what autograd keeps, the taps and their gradients, and the logits."""
         index = self.index
-        per_layer = 16 * index.d_model + 2 * self.mlp_width + 2 * index.n_heads * n_pos
+        per_layer = 4 * index.d_model + 12 * self.attention_width + 2 * self.mlp_width + 2 * index.n_heads * n_pos
         return n_pos * index.n_layers * per_layer * self.item_size + min(n_pos, self.n_kept) * self.vocab * 5 * self.wide_size
 
     def kept(self, n_pos: int) -> int:
         """What of a row is still there when edges are contracted."""
-        return 12 * n_pos * self.index.n_layers * self.index.d_model * self.item_size
+        return n_pos * self.index.n_layers * (4 * self.index.d_model + 8 * self.attention_width) * self.item_size
 
     def sample(self, n_pos: int) -> int:
         """Clean and ablated writes of one sample, and its scores."""
         index = self.index
-        writes = 2 * n_pos * (2 * index.n_layers + 1) * index.d_model * self.item_size
+        writes = 2 * n_pos * ((index.n_layers + 1) * index.d_model + index.n_layers * self.attention_width) * self.item_size
         return writes + 2 * index.n_forward * index.n_backward * self.wide_size
 
     def position(self, n_runs: int) -> int:
         """Contraction of one position of one sample: every node's output, clean and ablated, and one layer's gradients."""
-        return (2 * self.index.n_forward + 12 * self.index.n_heads + 12 * n_runs) * self.index.d_model * self.wide_size
+        of_nodes = (2 * self.index.n_forward + 12 * self.index.n_heads) * self.index.d_model
+        return (of_nodes + 12 * n_runs * max(self.index.d_model, self.attention_width)) * self.wide_size
 
 
 def chunks(need: Need, batch: TokenBatch, n_runs: int, budget: int) -> Iterator[Chunk]:

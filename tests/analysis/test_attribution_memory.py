@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3Config
 
 from analysis.ablation import node_outputs, replacement
 from analysis.attribution import AttributionConfig, edge_scores
+from analysis.faithfulness import ablated_log_prob
 from analysis.memory import Need, chunks
 from analysis.model import handle_of
 from analysis.tokens import TokenBatch
@@ -36,8 +38,9 @@ def model(kind: str, tokenizer):
     if kind == "gpt2":
         config = GPT2Config(n_embd=96, n_layer=4, n_head=6, n_positions=64, **common)
     else:
-        config = LlamaConfig(hidden_size=96, intermediate_size=256, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=2,
-                             **common)
+        common |= {"hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 4}
+        common |= {"num_attention_heads": 6, "num_key_value_heads": 2}
+        config = LlamaConfig(**common) if kind == "llama" else Qwen3Config(head_dim=64, **common)  # heads 4 times as wide as d_model
     return handle_of(AutoModelForCausalLM.from_config(config).eval(), tokenizer, kind)
 
 
@@ -67,6 +70,34 @@ def test_the_peak_stays_under_the_budget_when_the_batch_would_not_fit(kind, meth
     assert peak(12 * MIB) < 12 * MIB
 
 
+def least_budget(handle, batch: TokenBatch, n_runs: int) -> int:
+    need, n_pos = Need.of(handle, batch), batch.input_ids.shape[1]
+    return need.fixed + 2 * (need.sample(n_pos) + need.position(n_runs)) + need.row(n_pos)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "qwen3"])
+def test_the_least_budget_that_is_accepted_is_enough_however_wide_the_heads_are(kind, tokenizer, tmp_path):
+    handle, batch = model(kind, tokenizer), random_batch(1)
+    budget = least_budget(handle, batch, 1)
+    assert peak_bytes(lambda: edge_scores(handle, batch, AttributionConfig("EAP"), memory_budget=budget), tmp_path) < budget
+
+
+def test_exact_stays_under_its_budget_too(tokenizer, tmp_path, monkeypatch):
+    """The control is the peak with a budget that holds 32 runs at once."""
+    handle, batch = model("gpt2", tokenizer), random_batch(1)
+
+    def shortened(handle, batch, kept, ablation, **options):  # 32 of the runs take as much memory as all, in less time
+        return np.resize(ablated_log_prob(handle, batch, kept[:32], ablation, **options), len(kept))
+
+    monkeypatch.setattr("analysis.exact.ablated_log_prob", shortened)
+
+    def peak(budget: int) -> int:
+        return peak_bytes(lambda: edge_scores(handle, batch, AttributionConfig("exact"), memory_budget=budget), tmp_path)
+
+    assert peak(10**12) > 30 * MIB
+    assert peak(20 * MIB) < 20 * MIB
+
+
 def test_chunks_are_longest_first_whole_samples_where_they_fit_and_parts_of_one_where_not(tokenizer):
     handle, batch = model("gpt2", tokenizer), random_batch(6)
     batch.attention_mask[:, :] = torch.arange(40) < torch.tensor([10, 40, 20, 40, 30, 5])[:, None]
@@ -74,7 +105,7 @@ def test_chunks_are_longest_first_whole_samples_where_they_fit_and_parts_of_one_
     whole = list(chunks(need, batch, 5, 10**9))
     assert [row for chunk in whole for row in chunk.rows] == [1, 3, 4, 2, 0, 5]
     assert {chunk.n_runs for chunk in whole} == {5}
-    parts = list(chunks(need, batch, 5, need.fixed + 2 * (need.sample(40) + need.position(5)) + int(3.2 * need.row(40))))
+    parts = list(chunks(need, batch, 5, least_budget(handle, batch, 5) + int(2.2 * need.row(40))))
     assert (parts[0].rows, parts[0].n_runs) == ([1], 3)
 
 
