@@ -6,8 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from analysis import blocks as architecture
-from analysis.losses import answer_log_prob, n_kept
 from analysis.model import ModelHandle
 from analysis.tokens import TokenBatch
 from analysis.writes import plain_run, wide_type
@@ -21,24 +19,8 @@ def node_outputs(handle: ModelHandle, batch: TokenBatch) -> tuple[NodeOutputs, F
 
     A head writes its result without the output bias, which belongs to no head.
     """
-    index, layers = handle.index, architecture.blocks(handle.model, handle.index)
-    embedded = handle.model.get_input_embeddings()(batch.input_ids)
-    outputs = embedded.new_zeros(len(batch), index.n_forward, *embedded.shape[1:])
-    outputs[:, 0] = embedded
-
-    def keep_heads(z: Tensor, layer: int) -> None:
-        outputs[:, index.head_rows(layer)] = layers[layer].writes(z)[0]
-
-    def keep_mlp(out: Tensor, layer: int) -> None:
-        outputs[:, index.mlp_row(layer)] = out
-
-    hooks = []
-    for layer, block in enumerate(layers):
-        hooks.append((block.out_proj, "pre", lambda z, la=layer: keep_heads(z, la)))
-        hooks.append((block.mlp, "post", lambda out, la=layer: keep_mlp(out, la)))
-    with handle.lock, torch.no_grad(), architecture.hooked(hooks, layers):
-        logits = handle.model(inputs_embeds=embedded, use_cache=False, logits_to_keep=n_kept(batch.labels)).logits
-    return outputs, answer_log_prob(logits, batch.labels)
+    run = plain_run(handle, batch)
+    return run.outputs(slice(None)).transpose(0, 1).to(handle.model.dtype), run.log_prob
 
 
 def replacement(
@@ -59,10 +41,13 @@ def replacement(
 
 
 def check_corrupted(batch: TokenBatch, corrupted: TokenBatch | None) -> None:
-    """Raises ValueError unless there is a corrupted batch of the same shape."""
+    """Raises ValueError unless there is a corrupted batch of the same shape, each sample as long as the clean one."""
     if corrupted is None or corrupted.input_ids.shape != batch.input_ids.shape:
         got = "none" if corrupted is None else f"{tuple(corrupted.input_ids.shape)}"
         raise ValueError(f"patching needs a corrupted batch of shape {tuple(batch.input_ids.shape)}, got {got}")
+    clean, other = (b.attention_mask.sum(1).tolist() for b in (batch, corrupted))
+    if clean != other:
+        raise ValueError(f"patching needs corrupted samples as long as the clean ones, {clean} tokens; got {other}")
 
 
 def _mean_outputs(handle: ModelHandle, reference: TokenBatch, n_rows: int = 16) -> Float[Tensor, "1 n_forward 1 d_model"]:

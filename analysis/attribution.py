@@ -109,6 +109,7 @@ def completeness_error(
     *,
     reference: TokenBatch | None = None,
     corrupted: TokenBatch | None = None,
+    memory_budget: int = DEFAULT_BUDGET,
 ) -> Float[np.ndarray, " n_samples"]:
     """How far the edges out of `input` are from adding up to the effect of ablating the input, as a share of that effect.
 
@@ -119,7 +120,7 @@ def completeness_error(
         return np.full(len(batch), np.nan)
     fixed = _fixed(handle, batch, config.ablation, reference)
     effects = np.zeros(len(batch))
-    for chunk in chunks(Need.of(handle, batch), batch, 1, DEFAULT_BUDGET):
+    for chunk in chunks(Need.of(handle, batch), batch, 1, memory_budget):
         part = batch.select(chunk.rows).to(handle.device)
         clean = plain_run(handle, part)
         embedded = fixed.group(0) if fixed else plain_run(handle, corrupted.select(chunk.rows).to(handle.device)).embedded

@@ -73,7 +73,10 @@ def circuits_of(
         handle, batch, config, reference=mean_over, corrupted=corrupted, memory_budget=memory_budget,
         report=lambda done, n: report("circuits", done, n),
     )
-    error = float(np.median(completeness_error(handle, batch, scores, config, reference=mean_over, corrupted=corrupted)))
+    errors = completeness_error(
+        handle, batch, scores, config, reference=mean_over, corrupted=corrupted, memory_budget=memory_budget
+    )
+    error = float(np.median(errors))
     circuits = [
         Circuit(sample.id, handle.fingerprint, handle.index, row, select(row, handle.index, n_edges))
         for sample, row in zip(samples, scores.astype(np.float32), strict=True)

@@ -66,6 +66,9 @@ class Taps:
     def first_run(self, x: Tensor) -> Tensor:
         return x.detach()[: len(self.batch)]
 
+    def by_run(self, rows: Tensor) -> Float[Tensor, "runs batch ..."]:
+        return rows.unflatten(0, (len(self.runs), -1))
+
     def fork(self, x: Tensor) -> Tensor:
         self.forks.append(x.view_as(x))
         return self.forks[-1]
@@ -76,7 +79,9 @@ class Taps:
 
     def keep_heads(self, out: Tensor, block: Block, group: int) -> Tensor | None:
         bias = block.out_proj.bias
-        return self.interpolate(out, group, bias if bias is None or block.post_norm is None else block.writes(self.last_z)[1])
+        if bias is not None and block.post_norm is not None:
+            bias = self.by_run(block.writes(self.last_z)[1])
+        return self.interpolate(out, group, bias)
 
     def keep_mlp(self, out: Tensor, group: int) -> Tensor | None:
         self.mlp.append(self.first_run(out))
@@ -87,11 +92,11 @@ class Taps:
 
         Everything before the group is clean in these runs, so that what it computes is its clean output.
         """
-        chosen = torch.tensor([run.group == group for run in self.runs], device=out.device)
-        if not chosen.any():
+        if all(run.group != group for run in self.runs):
             return None
+        chosen = torch.tensor([run.group == group for run in self.runs], device=out.device)
         bias = 0 if bias is None else bias
-        rows = out if out.dim() == 4 else out.unflatten(0, (len(self.runs), -1))
+        rows = out if out.dim() == 4 else self.by_run(out)
         between = torch.lerp(wide(self.ablated.group(group)).expand(rows.shape), wide(rows.detach() - bias), self.points) + bias
         between = torch.where(chosen[:, None, None, None], between.to(rows.dtype), rows)
         return between if out.dim() == 4 else between.flatten(0, 1)
@@ -116,7 +121,7 @@ class Taps:
         yield index.n_backward - 1, self.sum_runs(self.at_forks[-1][:, positions])[None]
 
     def sum_runs(self, x: Tensor) -> Tensor:
-        return torch.tensordot(self.weights, wide(x).unflatten(0, (len(self.runs), -1)), 1)
+        return torch.tensordot(self.weights, self.by_run(wide(x)), 1)
 
     def pull_back(self, block: Block, x: Tensor, out: Tensor, g: Tensor) -> Float[Tensor, "columns batch pos d_model"]:
         """Weighted sum over runs of the gradient at each head's q, k and v input, from `g` at the projections' outputs.
@@ -132,12 +137,12 @@ class Taps:
         folded = weight * gain[:, None]
         if centred:
             folded = folded - folded.mean(2, keepdim=True)
-        n_runs, d_model = len(self.runs), x.shape[-1]
+        d_model = x.shape[-1]
         scaled = g * (self.weights.repeat_interleave(len(self.batch))[:, None, None] / sigma)[..., None, None]
         along = (scaled * (out - constant)).sum(-1).flatten(2) / d_model  # [runs * batch, pos, columns]
-        summed = scaled.unflatten(0, (n_runs, -1)).sum(0).flatten(0, 1).flatten(1, 2)  # [batch * pos, columns, d_head]
+        summed = self.by_run(scaled).sum(0).flatten(0, 1).flatten(1, 2)  # [batch * pos, columns, d_head]
         pulled = torch.bmm(summed.transpose(0, 1), folded.flatten(0, 1).transpose(1, 2))  # [columns, batch * pos, d_model]
-        along, x_hat = (v.unflatten(0, (n_runs, -1)).flatten(1, 2) for v in (along, x_hat))
+        along, x_hat = (self.by_run(v).flatten(1, 2) for v in (along, x_hat))
         pulled -= torch.einsum("rnc,rnd->cnd", along, x_hat)
         return pulled.unflatten(1, (len(self.batch), -1))
 

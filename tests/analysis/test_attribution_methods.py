@@ -14,6 +14,7 @@ from analysis.attribution import AttributionConfig, completeness_error, edge_sco
 from analysis.interpolation import quadrature, runs_of
 from analysis.losses import answer_log_prob, answer_metric, n_kept
 from analysis.model import handle_of
+from analysis.scoring import circuits_of
 from analysis.tokens import TokenBatch
 from tests.tiny_models import tiny_model
 
@@ -46,8 +47,8 @@ def test_activations_run_the_input_each_layers_heads_and_each_mlp_in_turn(handle
     assert runs[0].point == 1
 
 
-@pytest.mark.parametrize("ablation", ["zero", "patching"])
-@pytest.mark.parametrize("kind", ["gpt2", "gpt_neox", "phi", "gemma2"])
+@pytest.mark.parametrize("ablation", ["zero", "mean", "patching"])
+@pytest.mark.parametrize("kind", ["gpt2", "gpt_neox", "phi", "gemma2", "gemma2 biased"])
 def test_activations_equal_a_loop_over_groups_and_steps(kind, ablation, make_handle, batch):
     handle, sample, other = make_handle(kind), batch.select([3]), batch.select([3])
     other.input_ids[:, 3] += 1
@@ -76,10 +77,11 @@ def looped(handle, sample, ablated, points):
 
 def nudge_gradient(handle, sample, rows, value):
     """dM/d nudge [n_backward, pos, d_model], where each destination reads its input plus a nudge, and `rows` write `value`."""
-    real = torch.from_numpy(handle.index.real_edges[None].astype(float))
-    zero = torch.zeros(1, handle.index.n_forward, 1, handle.index.d_model, dtype=torch.float64)
+    index = handle.index
+    real = torch.from_numpy(index.real_edges[None].astype(float))
+    zero = torch.zeros(1, index.n_forward, 1, index.d_model, dtype=torch.float64)
     run = machinery._AblatedRun(handle, real, zero, sample.input_ids)
-    nudge = torch.zeros(handle.index.n_backward, *run.outputs.shape[2:], dtype=torch.float64, requires_grad=True)
+    nudge = torch.zeros(index.n_backward, *run.outputs.shape[2:], dtype=torch.float64, requires_grad=True)
     read, keep_heads, keep_mlp = run.read, run.keep_heads, run.keep_mlp
 
     def pinned(keep):
@@ -95,7 +97,10 @@ def nudge_gradient(handle, sample, rows, value):
         values = read(columns)
         return values + nudge[columns.start : columns.start + values.shape[1]]
 
-    run.read, run.keep_heads, run.keep_mlp = nudged, pinned(keep_heads), pinned(keep_mlp)
+    def keep_pinned(z, layer):  # the output bias at the scale of a norm that follows is constant with the heads
+        keep_heads(z.detach() if rows == index.head_rows(layer) else z, layer)
+
+    run.read, run.keep_heads, run.keep_mlp = nudged, pinned(keep_pinned), pinned(keep_mlp)
     embedded = run.outputs[:, 0].clone()  # the pinned input comes after: the constant of the stream is what the model adds to this
     start = run.start
     run.start = lambda x, layer: (start(x, layer), pinned(lambda out, la: None)(None, layer) if rows.start == 0 else None)[1]
@@ -183,6 +188,21 @@ def test_padding_other_samples_and_small_passes_change_nothing(method, make_hand
 def test_a_budget_too_small_for_one_run_is_named(method, handle, batch):
     with pytest.raises(ValueError, match="memory_budget: one run .* needs about .* GB"):
         edge_scores(handle, batch, AttributionConfig(method), memory_budget=10_000)
+
+
+def test_the_completeness_error_is_measured_in_the_same_budget(handle, samples, monkeypatch):
+    zeros = np.zeros((len(samples), handle.index.n_forward, handle.index.n_backward))
+    monkeypatch.setattr("analysis.scoring.edge_scores", lambda *_, **__: zeros)
+    assert circuits_of(handle, samples, AttributionConfig(), 5)[1] == 1
+    with pytest.raises(ValueError, match="memory_budget: one run .* needs about .* GB"):
+        circuits_of(handle, samples, AttributionConfig(), 5, memory_budget=10_000)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_patching_refuses_samples_of_other_lengths_in_a_batch_of_the_same_shape(method, handle, batch):
+    rows = batch.select([0, 1])
+    with pytest.raises(ValueError, match="as long as the clean ones"):
+        edge_scores(handle, rows, AttributionConfig(method, "patching", 2), corrupted=batch.select([1, 0]))
 
 
 @pytest.mark.parametrize("method", METHODS[:3])
