@@ -74,6 +74,7 @@ def broken(*path, value=None):
     (broken("edges", "a0.h0->m1", "score", value=float("nan")), "edge 'a0.h0->m1': expected a finite number as score, got nan"),
     (broken("edges", "a0.h0->m1", "score", value="high"), "expected a finite number as score, got 'high'"),
     (broken("edges", "a0.h0->m1", "score", value=1e300), "expected a finite number as score"),
+    (broken("edges", "a0.h0->m1", "score", value=10**400), "expected a finite number as score"),
     (broken("edges", "a0.h0->m1", "in_graph"), "expected true or false as in_graph, got None"),
     (broken("edges", "a0.h0->m1", value=3), "expected a finite number as score, got None"),
 ])
