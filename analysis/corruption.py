@@ -45,7 +45,7 @@ def subject_of(sample: Sample) -> str | None:
     """
     for key in SUBJECT_KEYS:
         named = sample.meta.get(key)
-        if isinstance(named, str) and named and named in sample.question:
+        if isinstance(named, str) and named and _swap(sample.question, named, "") != sample.question:
             return named
     _, _, rest = sample.question.partition(" ")
     runs: list[str] = []

@@ -42,6 +42,7 @@ def test_the_subject_of_a_question(question, subject):
 def test_a_subject_that_the_data_name_comes_first():
     assert subject_of(sample("Where was Ana Rook of Lund born?", meta={"person": "Lund"})) == "Lund"
     assert subject_of(sample("Where was Ana Rook born?", meta={"person": "Bo Tarn"})) == "Ana Rook"  # not in the question
+    assert subject_of(sample("Where was Anabel Rook born?", meta={"person": "Ana"})) == "Anabel Rook"  # not as a word of its own
 
 
 def test_the_same_question_about_a_subject_with_another_answer_is_taken_first():
