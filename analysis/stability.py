@@ -72,16 +72,18 @@ def stability_part(
 ) -> pd.DataFrame:
     """The rows of validity.csv beside the main part, in COLUMNS. Rows of `seed` and `control` are single draws, without intervals.
 
-    A setting that the set is too small for (anchors) or the graph (edges) is left out.
+    Every scored sample may be an anchor; those with an outcome count. A setting that the set is too small for (anchors) or the graph
+    (edges) is left out.
     Raises ValueError if the circuits or the anchor runs' losses are not those of the scored samples.
     """
     known, observed = observed_part(scores, found)
-    target, recipe = target_of(known, observed), recipe_of(known, details, circuits, found)
+    target, recipe = target_of(known, observed), recipe_of(scores, details, circuits, found)
+    has_outcome = scores["sample_id"].isin(known["sample_id"]).to_numpy()
     point = replace(target, counts=target.counts[:, :1])
     rows = list(_by_method(known, found, target))
     for analysis, setting, values in _settings(recipe, report):
         held = point if analysis in ("seed", "control") else target
-        rows.append(measure("CUD", values, held) | {"analysis": analysis, "setting": setting, "target": "all methods"})
+        rows.append(measure("CUD", values[has_outcome], held) | {"analysis": analysis, "setting": setting, "target": "all methods"})
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 

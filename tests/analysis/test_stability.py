@@ -125,3 +125,15 @@ def test_with_shuffled_outcomes_nothing_is_found(study, monkeypatch):
     rows = stability_part(scores, details, circuits, mixed)
     method = pd.concat([rows[rows["analysis"] == kind] for kind in ("method", "similarity", "size")])
     assert (method["low"] < 0).mean() > 0.8
+
+
+def test_outcomes_of_some_samples_are_enough_as_every_scored_sample_may_be_an_anchor(study, table, monkeypatch):
+    for name in ("N_SPLITS", "N_CONTROLS"):
+        monkeypatch.setattr(stability, name, 1)
+    scores, details, circuits, found = study
+    some = [type(run)(**{**run.__dict__, "samples": run.samples.iloc[:20]}) for run in found]
+    rows = stability_part(scores, details, circuits, some).set_index("setting")
+    assert (rows["n"] == 20).all()
+    shipped = percent_ranks(scores["cud"].to_numpy(), scores["fold"].to_numpy())[:20]
+    observed = -runs.observed_difficulty(some)[scores["sample_id"][:20]]
+    assert rows.loc["6 + 6", "spearman"] == pytest.approx(spearmanr(shipped, observed).statistic)
