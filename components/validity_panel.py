@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, predictors, runs, store, validity
-from components import layout, state
+from components import layout, palette, state
 from components.validity_findings import findings
 from components.validity_plot import forest_figure
 
@@ -74,7 +74,7 @@ def stability_rows(table: pd.DataFrame) -> pd.DataFrame:
     parts = [main[main["predictor"] == "CUD"].assign(label="as shipped")]
     for analysis, heading in ANALYSES.items():
         part = table[table["analysis"] == analysis]
-        parts.append(part.assign(label=[heading.format(**row) for row in part.to_dict("records")]))
+        parts.append(part.assign(label=[palette.plain(heading.format(**row)) for row in part.to_dict("records")]))
     for analysis, heading in DRAWS.items():
         part = table[table["analysis"] == analysis]
         if len(part):

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from analysis import runs, store, validity
+from components import palette
 from tests.planted_study import planted_study
 
 
@@ -36,13 +37,14 @@ def test_with_validity_csv_of_these_scores_and_runs_stability_is_shown(planted, 
     found = [runs.read_run(folder) for folder in sorted((results / "runs").iterdir())]
     main = validity.main_part(store.read_scores(results / "scores")[0], store.read_circuits(results / "circuits")[0], found)
     kinds = ["method", "similarity", "seed", "seed", "control", "control"]
-    rest = main.iloc[[0] * len(kinds)].assign(analysis=kinds, setting=[f"setting {i}" for i in range(6)], target="NPO")
+    rest = main.iloc[[0] * len(kinds)].assign(analysis=kinds, setting=[f"setting {i}" for i in range(6)], target="<b>NPO")
     table = pd.concat([main, rest]).assign(inputs=validity.inputs_digest(results / "scores", results / "circuits", found))
     store.write_csv(results / "validity.csv", table)
     page = open_page("difficulty")
     assert "analysis validity" not in said(page)
     figure = page.get("plotly_chart")[-1].proto.spec
-    for label in ("outcome of NPO alone", "setting 1", "2 random splits*", "2 draws of random anchors (control)", "(best baseline)"):
+    method = palette.plain("outcome of <b>NPO alone")
+    for label in (method, "setting 1", "2 random splits*", "2 draws of random anchors (control)", "(best baseline)"):
         assert label in figure
 
 
