@@ -76,6 +76,9 @@ def test_whatever_decides_the_numbers_makes_another_run(make_handle, handle, bat
     assert [n_new(of, batch, batch) for of in by_heads] == [2, 2]
     other = tokenize([replace(s, answer=s.answer + "?") if s.row == 5 else s for s in samples], tokenizer)
     assert n_new(handle, other, batch) == 1  # one sample changed: its half alone
+    shorter = batch.labels.clone()
+    shorter[5, (shorter[5] != -100).nonzero()[0]] = -100
+    assert n_new(handle, replace(batch, labels=shorter), batch) == 1  # the same tokens, but the answer starts one later
     monkeypatch.setattr(anchor_runs, "CODE", ("losses",))
     assert n_new(handle, batch, batch) == 2
 
