@@ -82,6 +82,18 @@ def test_the_least_budget_that_is_accepted_is_enough_however_wide_the_heads_are(
     assert peak_bytes(lambda: edge_scores(handle, batch, AttributionConfig("EAP"), memory_budget=budget), tmp_path) < budget
 
 
+def test_edges_are_contracted_a_few_positions_at_a_time(tokenizer, tmp_path):
+    """Many small heads: every node's output at all 40 positions, clean and ablated, takes more than a pass of the model."""
+    config = GPT2Config(n_embd=96, n_layer=2, n_head=96, n_positions=64, vocab_size=2000, bos_token_id=None, eos_token_id=0)
+    handle, batch = handle_of(AutoModelForCausalLM.from_config(config).eval(), tokenizer, "many heads"), random_batch(1)
+    patching, least = AttributionConfig("EAP", "patching"), least_budget(handle, batch, 1)
+
+    def peak(budget: int) -> int:
+        return peak_bytes(lambda: edge_scores(handle, batch, patching, corrupted=batch, memory_budget=budget), tmp_path)
+
+    assert peak(least) < least < peak(10**12)
+
+
 def test_exact_stays_under_its_budget_too(tokenizer, tmp_path, monkeypatch):
     """The control is the peak with a budget that holds 32 runs at once."""
     handle, batch = model("gpt2", tokenizer), random_batch(1)

@@ -190,6 +190,20 @@ def test_a_budget_too_small_for_one_run_is_named(method, handle, batch):
         edge_scores(handle, batch, AttributionConfig(method), memory_budget=10_000)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_mean_ablation_averages_the_whole_batch_where_no_reference_is_given(method, handle, batch):
+    rows, config = batch.select([0, 3]), AttributionConfig(method, "mean", 2)
+    together, alone = edge_scores(handle, rows, config)[1], rows.select([1])
+    assert relative(edge_scores(handle, alone, config, reference=rows)[0], together) < 1e-9
+    assert relative(edge_scores(handle, alone, config)[0], together) > 1e-3
+
+
+def test_the_mean_is_over_every_token_and_no_padding(handle, batch):
+    outputs = [node_outputs(handle, batch.select([row]))[0][0] for row in range(len(batch))]
+    expected = torch.cat(outputs, 1).mean(1)
+    torch.testing.assert_close(replacement(handle, batch, "mean", None, None)[0, :, 0], expected)
+
+
 def test_the_completeness_error_is_measured_in_the_same_budget(handle, samples, monkeypatch):
     zeros = np.zeros((len(samples), handle.index.n_forward, handle.index.n_backward))
     monkeypatch.setattr("analysis.scoring.edge_scores", lambda *_, **__: zeros)
