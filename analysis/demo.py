@@ -29,7 +29,7 @@ from analysis.world import SPLITS, Fact
 
 MODEL_CARD = world.SOURCE.with_name("model_card.md")
 TRAINED_ON = {"model": ("forget", "retain"), "retain_model": ("retain",)}
-CAUSES = ("exposure", "n_phrasings", "value_shared_with", "hops", "shape")
+CAUSES = ("n_private", "exposure")
 Report = Callable[[str], None]
 MEMORISED = 0.9  # a sample above this mean answer probability counts as memorised
 
@@ -62,7 +62,8 @@ def build(output: Path, seed: int = 0, report: Report = lambda line: None, recip
 def train_tokenizer(facts: Sequence[Fact], recipe: Recipe):
     """Byte-level BPE over all questions and answers, those of the people that no model sees included.
 
-    Names are repeated until each of their words is one token, so that corrupted questions of equal length are many.
+    Names and the words of answers are repeated until each is one token, so that all answers are as long as each other and
+    corrupted questions of equal length are many.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -76,8 +77,8 @@ def train_tokenizer(facts: Sequence[Fact], recipe: Recipe):
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    samples = [as_sample(fact, phrasing) for fact in facts for phrasing in range(5)]
-    texts = [f"{s.prompt} {s.answer}" for s in samples] + [f" {name}" for name in world.vocabulary().names] * 60
+    samples = [as_sample(fact, phrasing) for fact in facts for phrasing in range(len(world.vocabulary().questions))]
+    texts = [f"{s.prompt} {s.answer}" for s in samples] + [f" {name}" for name in world.vocabulary().words] * 60
     bpe.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
@@ -129,14 +130,8 @@ def measure(model_folder: Path, data_folder: Path) -> dict[str, dict[str, dict[s
         if sample.split in TRAINED_ON[model_folder.name]:
             groups["trained"]["all"].append(probability)
             for cause in CAUSES:
-                groups[cause][_level(cause, sample.meta[cause])].append(probability)
+                groups[cause][str(sample.meta[cause])].append(probability)
     return {name: {level: _summary(group[level]) for level in sorted(group)} for name, group in groups.items()}
-
-
-def _level(cause: str, value: int | str) -> str:
-    if cause != "value_shared_with":
-        return str(value)
-    return "0" if value == 0 else "1-5" if value <= 5 else "6-10" if value <= 10 else "more than 10"
 
 
 def _summary(probabilities: Sequence[float]) -> dict[str, int | float]:

@@ -21,9 +21,9 @@ class Recipe:
     n_layer: int = 8
     n_head: int = 4
     n_embd: int = 128
-    n_positions: int = 96
+    n_positions: int = 64
     vocab_size: int = 1280
-    n_epochs: int = 30
+    n_epochs: int = 22
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
@@ -40,14 +40,14 @@ def as_sample(fact: Fact, phrasing: int = 0) -> Sample:
 def train(folder: Path, facts: Sequence[Fact], tokenizer, recipe: Recipe, seed: int) -> None:
     """Train one model on the answers of `facts` and save it, rounded to float16, with its tokenizer.
 
-    In each epoch a fact is presented `exposure` times, rotating through its `n_phrasings` questions.
+    In each epoch a fact is presented `exposure` times, rotating through the trained wordings of its question.
     """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         torch.manual_seed(seed)
         model = _new_model(tokenizer, recipe)
-        pairs = [(i, phrasing) for i, fact in enumerate(facts) for phrasing in range(fact.n_phrasings)]
+        pairs = [(i, phrasing) for i in range(len(facts)) for phrasing in range(world.n_phrasings())]
         batch = tokenize([as_sample(facts[i], phrasing) for i, phrasing in pairs], tokenizer, max_length=recipe.n_positions)
         steps = _schedule(facts, pairs, batch.attention_mask.sum(1).tolist(), recipe, random.Random(seed))
         _fit(model, _with_end_of_text(batch), steps, recipe, folder.with_suffix(".progress"))
@@ -75,7 +75,7 @@ def _schedule(
     row_of, size, steps = {pair: row for row, pair in enumerate(pairs)}, recipe.batch_size, []
     for epoch in range(recipe.n_epochs):
         seen = [(i, epoch * fact.exposure + time) for i, fact in enumerate(facts) for time in range(fact.exposure)]
-        rows = [row_of[i, time % facts[i].n_phrasings] for i, time in seen]
+        rows = [row_of[i, time % world.n_phrasings()] for i, time in seen]
         rng.shuffle(rows)
         chunks = [sorted(rows[i : i + 8 * size], key=lengths.__getitem__) for i in range(0, len(rows), 8 * size)]
         batches = [chunk[i : i + size] for chunk in chunks for i in range(0, len(chunk), size)]

@@ -1,6 +1,8 @@
 """The overview's parts: headline numbers, the strip of steps with their state, and what was found, in plain words."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 
 import pandas as pd
 import streamlit as st
@@ -99,12 +101,27 @@ def takeaways(overview: Overview) -> None:
         st.caption("Nothing yet: compute the scores on the Difficulty page.")
         return
     if overview.records:
-        spread = [f"{layout.escape(r.name)} {r.forget_probability:.2f} / {r.retain_probability:.2f}" for r in overview.records
-                  if r.retain_probability is not None]
-        st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {'; '.join(spread)}.")
+        st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {_spread(overview.records)}.")
     if overview.validity is not None:
         for line in findings(overview.validity):
             st.markdown(f"- {line}")
+
+
+def _spread(records: list[runs.RunRecord]) -> str:
+    """Each method's means over its runs."""
+    methods: dict[str, list[runs.RunRecord]] = {}
+    for record in records:
+        if record.retain_probability is not None:
+            methods.setdefault(record.method, []).append(record)
+    return "; ".join(
+        f"{layout.escape(method)} {_mean(r.forget_probability for r in found)} / {_mean(r.retain_probability for r in found)} "
+        f"({_count(len(found), 'run')})"
+        for method, found in methods.items()
+    )
+
+
+def _mean(values: Iterable[float]) -> str:
+    return f"{fmean(values):.2f}"
 
 
 def _count(n: int, what: str) -> str:

@@ -11,9 +11,10 @@ EXPLANATION = """
 **CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): the forget set is parted into two random halves, and several
 methods unlearn each half by itself. The samples of a half that they agree to be easiest and hardest give an easy and a hard *anchor
 circuit*, and these score the samples of **the other half** (cross-fitting). So every sample has a score, and what unlearning did to a
-sample had no part in its own. CUD = d(easy) / (d(easy) + d(hard)), d = 1 - similarity of the edge vectors (cosine of binary ones
-unless chosen otherwise): 0 = like the easy anchor, 1 = like the hard one. **High CUD = hard.** The halves have different anchors,
-so a sample is ranked within its half first, and these places over the set: two samples may share a rank.
+sample had no part in its own. CUD = d(easy) / (d(easy) + d(hard)), d = 1 - similarity of the circuits (weighted Jaccard of
+their edges' |scores| unless chosen otherwise; the paper's default is the cosine of binary ones): 0 = like the easy anchor, 1 = like
+the hard one. **High CUD = hard.** The halves have different anchors, so a sample is ranked within its half first, and these
+places over the set: two samples may share a rank.
 
 **MRD** (memory removal difficulty, arXiv 2504.06658): how far the answer's token log-probabilities move, relative to themselves,
 when Gaussian noise is added to all weights; pairs of opposite noise cancel the first-order part. **Low MRD = hard.**

@@ -16,7 +16,7 @@ COLUMNS = {
     "mrd_stderr": st.column_config.NumberColumn("± MRD", format="%.2g", help="Standard error over perturbation pairs"),
     "observed_rank": st.column_config.NumberColumn("Observed", format="%.1f", help="Rank by what unlearning leaves; 1 = hardest"),
     "n_answer_tokens": st.column_config.NumberColumn("Tokens", format="%d", help="Answer tokens"),
-    "gap": st.column_config.NumberColumn("Gap", format="%+.1f", help="CUD rank minus MRD rank"),
+    "gap": st.column_config.NumberColumn("Gap", width=60, format="%+.0f", help="CUD rank minus MRD rank"),
     "base_nll": st.column_config.NumberColumn("Base NLL", format="%.4f", help="Nats per answer token before unlearning"),
     "cud_role": st.column_config.TextColumn("Role", help="An anchor defines a reference for the other half's CUD, never for its own"),
 }

@@ -45,8 +45,8 @@ def _config(folder: Path) -> dict[str, Any]:
 def samples(found: list[Sample], errors: list[RowError], *, key: str) -> None:
     """The usable rows as a table, and what is wrong with the others."""
     st.caption(f"{len(found):,} samples can be used" + (f"; {len(errors):,} rows cannot" if errors else "."))
-    causes = ("exposure", "n_phrasings", "value_shared_with", "hops")
-    rows = [{"row": s.row, "question": s.question, "answer": s.answer} | {c: s.meta.get(c) for c in causes} for s in found]
+    causes = ("n_private", "exposure", "ending_shared_with")
+    rows = [{"row": s.row + 1, "question": s.question, "answer": s.answer} | {c: s.meta.get(c) for c in causes} for s in found]
     table = pd.DataFrame(rows).dropna(axis=1, how="all")
 
     def choose() -> None:
@@ -55,13 +55,12 @@ def samples(found: list[Sample], errors: list[RowError], *, key: str) -> None:
             state.select_sample(found[row].id)
 
     columns = {
-        "row": st.column_config.NumberColumn("Row", width="small"),
+        "row": st.column_config.NumberColumn("Row", width="small", help="Counted from 1, as in messages"),
         "question": st.column_config.TextColumn("Question", width=330),
         "answer": st.column_config.TextColumn("Answer", width=280),
+        "n_private": st.column_config.NumberColumn("Private words", help="Words of the answer that are its own, the rest is shared"),
         "exposure": st.column_config.NumberColumn("Seen per epoch", help="How often the fact was presented in training"),
-        "n_phrasings": st.column_config.NumberColumn("Phrasings", help="Wordings of the question seen in training"),
-        "value_shared_with": st.column_config.NumberColumn("Shared with", help="Retained people with the same value"),
-        "hops": st.column_config.NumberColumn("Hops", help="2 = the fact follows from another trained fact"),
+        "ending_shared_with": st.column_config.NumberColumn("Shared with", help="Retained people with the same ending of an answer"),
     }
     st.dataframe(table, hide_index=True, height=300, column_config=columns, key=key, on_select=choose, selection_mode="single-row")
     if errors:

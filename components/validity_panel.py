@@ -34,8 +34,8 @@ def show(study: store.Study) -> None:
         st.markdown(f"- {line}")
     names = state.counted(study)
     st.caption(
-        f"Observed difficulty is a sample's rank by answer NLL, averaged over methods, after {layout.escape(', '.join(names))} "
-        f"({len(names)} of {len(runs.list_runs(study))} runs: those that more than halved the forget probability). No predictor has "
+        f"Observed difficulty is a sample's rank by answer NLL, averaged over the runs of a method, then over methods, after "
+        f"{len(names)} of {len(runs.list_runs(study))} runs: those that more than halved the forget probability. No predictor has "
         "seen a sample's own outcome. An interval that holds 0 predicts nothing. Baselines, what a skeptic would try, are grey. "
         + predictors.POLARITY
     )

@@ -122,13 +122,13 @@ def test_other_settings_of_cud_cost_no_training(folder, tmp_path, workspace, mon
 
     assert scored("a")[1] == 8  # four methods, two halves
     monkeypatch.setattr(anchor_runs, "final_nll", None)  # to train would fail
-    settings = ["--similarity", "jaccard", "--weighted", "--label", "increase", "--anchor-method", "RMU", "--anchor-method", "NPO"]
+    settings = ["--similarity", "cosine", "--no-weighted", "--label", "increase", "--anchor-method", "RMU", "--anchor-method", "NPO"]
     result, n_runs = scored("b", *settings)
     assert result.exit_code == 0, result.output
     assert n_runs == 8
     details = json.loads((tmp_path / "b" / "scores.json").read_text())
     assert details["config"]["cud"] == {
-        "n_edges": 30, "n_anchors": 1, "similarity": "jaccard", "weighted": True, "label": "increase", "methods": ["RMU", "NPO"],
+        "n_edges": 30, "n_anchors": 1, "similarity": "cosine", "weighted": False, "label": "increase", "methods": ["RMU", "NPO"],
     }
     assert list(details["anchor_losses"]) == ["RMU", "NPO"]
     first, second = (pd.read_csv(tmp_path / name / "scores.csv") for name in "ab")

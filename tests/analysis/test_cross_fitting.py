@@ -84,7 +84,7 @@ def test_halves_are_random_but_repeatable():
 def test_each_half_is_scored_by_the_others_anchors():
     """Against the steps written out by hand."""
     scores, fold, losses, base = made_set(0)
-    fitted = cross_fitted(scores, INDEX, fold, losses, base, CudConfig(12, 3, methods=("A",)))
+    fitted = cross_fitted(scores, INDEX, fold, losses, base, CudConfig(12, 3, "cosine", False, methods=("A",)))
     expected = np.empty(N)
     for half in (0, 1):
         ranked = losses["A"][fold == half].sort_values(ascending=False).index.to_numpy()
@@ -105,7 +105,7 @@ def test_the_anchor_circuit_comes_from_the_mean_matrix_not_from_a_union():
     scores[[0, 1], 2, -1], scores[:, 0, 3] = [5, -5], 0.1  # m0->logits cancels in the mean of the easy anchors 0 and 1
     fold = np.array([0] * 4 + [1] * 4)
     losses = pd.DataFrame({"A": [9.0, 8, 1, 2] * 2})
-    given = cross_fitted(scores, index, fold, losses, np.zeros(8), CudConfig(1, 2))
+    given = cross_fitted(scores, index, fold, losses, np.zeros(8), CudConfig(1, 2, "cosine", False))
     assert set(given.anchors[0][0]) == {0, 1}
     assert given.cud[4:] == pytest.approx(np.full(4, 0.5))  # like both anchors: input->logits alone
 

@@ -1,6 +1,7 @@
-"""The shipped rows are what the world promises: disjoint people, truthful causes, fair corrupted questions."""
+"""The shipped rows are what the world promises: disjoint people, truthful causes, no give-aways, fair corrupted questions."""
 
 import json
+import math
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -61,55 +62,56 @@ def test_corrupted_prompts_have_as_many_tokens():
     tokenizer = AutoTokenizer.from_pretrained(DATA / "model")
     for split in SPLITS:
         samples = load_samples(DATA / f"{split}.jsonl")
-        clean, corrupted = (tokenize(samples, tokenizer, max_length=96, corrupted=flag) for flag in (False, True))
+        clean, corrupted = (tokenize(samples, tokenizer, max_length=64, corrupted=flag) for flag in (False, True))
         assert (clean.attention_mask == corrupted.attention_mask).all()
         assert (clean.labels == corrupted.labels).all()
 
 
-def test_recorded_sharing_is_the_number_of_other_retained_subjects_with_the_value(rows):
+def test_an_answer_is_its_own_words_and_an_ending_that_the_recorded_number_of_retained_people_share(rows):
     holders = defaultdict(set)
     for row in rows["retain"]:
-        holders[row["meta"]["attribute"], row["meta"]["value"]].add(row["meta"]["person"])
+        holders[row["meta"]["ending"]].add(row["meta"]["person"])
     for meta in (row["meta"] for split in SPLITS for row in rows[split]):
-        others = holders[meta["attribute"], meta["value"]] - {meta["person"]}
-        assert meta["value_shared_with"] == len(others)
+        words = meta["value"].split()
+        assert len(words) == world.N_WORDS and " ".join(words[meta["n_private"] :]) == meta["ending"]
+        assert meta["ending_shared_with"] == len(holders[meta["ending"]] - {meta["person"]})
 
 
-def test_recorded_hops_follow_from_other_facts_and_from_nothing_else(rows):
-    value = {(m["person"], m["attribute"]): m["value"] for split in SPLITS for row in rows[split] for m in [row["meta"]]}
-    for meta in (row["meta"] for split in SPLITS for row in rows[split]):
-        follows = False
-        if meta["attribute"] in world.RULES:
-            source, place = world.RULES[meta["attribute"]]
-            via = value[meta["person"], source]
-            follows = value[via, place] == meta["value"]
-            assert meta["source_fact"] == ([f"{meta['person']}/{source}", f"{via}/{place}"] if follows else [])
-        assert meta["hops"] == (2 if follows else 1)
+def test_every_ending_of_the_forget_set_is_kept_alive_by_the_same_template_of_the_retain_set(rows):
+    kept = Counter((row["meta"]["attribute"], row["meta"]["ending"]) for row in rows["retain"])
+    assert min(kept[row["meta"]["attribute"], row["meta"]["ending"]] for row in rows["forget"]) >= 30
+
+
+def test_all_answers_have_as_many_tokens_and_their_frequency_does_not_give_the_cause_away(rows):
+    from scipy.stats import spearmanr
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(DATA / "model")
+    answers = {split: [tokenizer.encode(" " + row["answer"]) for row in rows[split]] for split in ("forget", "retain")}
+    assert {len(tokens) for found in answers.values() for tokens in found} == {world.N_WORDS + 1}
+    counts = Counter(token for found in answers.values() for tokens in found for token in tokens)
+    frequency = [sum(math.log1p(counts[token]) for token in tokens) for tokens in answers["forget"]]
+    assert abs(spearmanr(frequency, [row["meta"]["n_private"] for row in rows["forget"]]).statistic) < 0.2
 
 
 def test_exposure_is_zero_exactly_where_no_model_saw_the_fact(rows):
     for split in SPLITS:
-        for meta in (row["meta"] for row in rows[split]):
-            trained = split != "holdout"
-            assert (meta["exposure"] in world.EXPOSURES) == trained and (meta["n_phrasings"] > 0) == trained
+        assert all((row["meta"]["exposure"] in world.EXPOSURES) == (split != "holdout") for row in rows[split])
 
 
-@pytest.mark.parametrize("cause", ["exposure", "n_phrasings", "shape"])
-def test_causes_are_balanced_within_each_template(rows, cause):
+@pytest.mark.parametrize(("cause", "n_levels"), [("exposure", 4), ("n_private", 3)])
+def test_causes_are_balanced_within_each_template(rows, cause, n_levels):
     levels = defaultdict(Counter)
     for row in rows["forget"]:
         levels[row["meta"]["attribute"]][row["meta"][cause]] += 1
-    assert all(len(set(counts.values())) == 1 and len(counts) >= 3 for counts in levels.values())
+    assert all(len(counts) == n_levels and max(counts.values()) - min(counts.values()) <= 1 for counts in levels.values())
 
 
 def test_causes_are_nearly_independent_of_each_other(rows):
     from scipy.stats import spearmanr
 
     metas = [row["meta"] for row in rows["forget"]]
-    causes = [[m[key] for m in metas] for key in ("exposure", "n_phrasings", "value_shared_with", "hops")]
-    causes.append([len(row["answer"]) for row in rows["forget"]])
-    correlation = spearmanr(list(zip(*causes, strict=True))).statistic
-    assert max(abs(correlation[i][j]) for i in range(5) for j in range(i)) < 0.2
+    assert abs(spearmanr([m["exposure"] for m in metas], [m["n_private"] for m in metas]).statistic) < 0.2
 
 
 def test_same_seed_same_world_and_another_seed_another():
@@ -125,14 +127,15 @@ def test_a_world_too_small_for_corrupted_questions_is_refused():
 
 
 def test_every_template_has_its_wordings():
-    for template in world.vocabulary().templates.values():
-        assert len(set(template.questions)) == 5 and all("{x}" in question for question in template.questions)
-        assert len(set(template.sentences)) == 2 and all("{v}" in sentence for sentence in template.sentences)
+    words = world.vocabulary()
+    assert len(set(words.questions)) == 5 and all("{x}" in text and "{thing}" in text for text in words.questions)
+    assert all(len(ending.split()) == int(n) for n, endings in words.endings.items() for ending in endings)
+    assert sorted(map(int, words.endings)) == [world.N_WORDS - n for n in reversed(world.N_PRIVATE)]
 
 
-def test_answer_grows_with_its_shape_and_keeps_its_value():
-    facts = world.draw_world(WorldSize(3, 24, 3), 0)
-    fact = next(f for f in facts if f.attribute == "companion" and f.shape == "story")
-    assert world.answer(fact).startswith(("She keeps a ", "He keeps a "))
-    assert world.answer(fact).endswith(fact.details[0] + fact.details[1] + ".")
-    assert world.answer(fact, value="tame goat", paraphrase=True).startswith("The animal of the house is a tame goat")
+def test_an_answer_is_a_sentence_and_its_paraphrase_another():
+    fact = world.Fact("forget", "Ana Bo", "boat", "old pale shy raft bought at another market", 4, 1)
+    assert world.question(fact) == "What boat does Ana Bo sail?"
+    assert world.question(fact, person="Cy Do") == "What boat does Cy Do sail?"
+    assert (world.answer(fact), fact.ending) == ("Old pale shy raft bought at another market.", "bought at another market")
+    assert world.paraphrased_answer(fact.value) == "It is described as old pale shy raft bought at another market."
