@@ -146,7 +146,7 @@ def validity(
 
 @demo_app.command()
 def build(output: Path = store.DATA, seed: int = 0) -> None:
-    """Train the embedded model and its retain-only reference, and write their data (about 15 minutes on 2 cores)."""
+    """Train the embedded model and its retain-only reference, and write their data (about 8 minutes on 2 cores)."""
     from analysis import demo
 
     demo.build(output, seed, report=typer.echo)

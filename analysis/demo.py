@@ -38,7 +38,7 @@ def build(output: Path, seed: int = 0, report: Report = lambda line: None, recip
     """Write data, both models, their cards and manifest.json into `output`, replacing earlier ones.
 
     Everything is built in a temporary sibling folder and moved in place at the end, the manifest last; other files in
-    `output` stay. `parallel` trains the models in two spawned processes: about 13 minutes on two cores by default.
+    `output` stay. `parallel` trains the models in two spawned processes: about 8 minutes on two cores by default.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as temporary:

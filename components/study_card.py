@@ -56,10 +56,10 @@ def samples(found: list[Sample], errors: list[RowError], *, key: str) -> None:
 
     columns = {
         "row": st.column_config.NumberColumn("Row", width="small", help="Counted from 1, as in messages"),
-        "question": st.column_config.TextColumn("Question", width=330),
-        "answer": st.column_config.TextColumn("Answer", width=280),
-        "n_private": st.column_config.NumberColumn("Private words", help="Words of the answer that are its own, the rest is shared"),
-        "exposure": st.column_config.NumberColumn("Seen per epoch", help="How often the fact was presented in training"),
+        "question": st.column_config.TextColumn("Question", width=240),
+        "answer": st.column_config.TextColumn("Answer", width=310),
+        "n_private": st.column_config.NumberColumn("Private", help="Words of the answer that are its own, the rest is shared"),
+        "exposure": st.column_config.NumberColumn("Seen", help="How often per epoch the fact was presented in training"),
         "ending_shared_with": st.column_config.NumberColumn("Shared with", help="Retained people with the same ending of an answer"),
     }
     st.dataframe(table, hide_index=True, height=300, column_config=columns, key=key, on_select=choose, selection_mode="single-row")
