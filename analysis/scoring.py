@@ -42,9 +42,9 @@ class ScoringConfig:
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in (("n_pairs", 2), ("sigma", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name, least in (("n_pairs", 2), ("sigma", 0), ("seed", 0)):
+            if not least <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be finite and at least {least}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -44,3 +44,10 @@ def test_anchor_runs_get_the_seed_the_preset_and_the_methods_of_the_config(handl
     for half, sides in result.details["anchors"].items():
         own = table.loc[table["fold"] == int(half), "sample_id"].tolist()
         assert sides == {"easy": own[-1:], "hard": own[:1]}  # a higher loss is easier
+
+
+@pytest.mark.parametrize("wrong", [{"sigma": float("nan")}, {"sigma": float("inf")}, {"sigma": -1.0}, {"n_pairs": 1}, {"seed": -1}])
+def test_settings_that_would_fail_or_say_nothing_after_minutes_are_refused_at_once(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"{name} must be finite and at least"):
+        ScoringConfig(AttributionConfig("EAP"), CudConfig(2, 1), **wrong)

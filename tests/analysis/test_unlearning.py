@@ -76,3 +76,10 @@ def test_bad_settings_are_named(handle, split):
         next(unlearn(handle, *split, split[1], UnlearningConfig(RMU(layer=7))))
     with pytest.raises(ValueError, match="expected one of default, embedded"):
         preset("huge", "NPO")
+
+
+@pytest.mark.parametrize("wrong", [{"learning_rate": float("nan")}, {"learning_rate": float("inf")}, {"n_epochs": 0}, {"seed": -1}])
+def test_settings_that_cannot_train_are_named(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        UnlearningConfig(NPO(), **wrong)
