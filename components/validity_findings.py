@@ -33,13 +33,13 @@ def _against_baselines(cud: pd.Series, best: pd.Series) -> str:
     kept = ("nothing that can be told from chance", "something", "something in the wrong direction")
     turned = ", in the other direction than expected" if best["spearman"] < 0 else ""
     return (
-        f"**{claim}**: {_mid(best['predictor'])} alone reaches {_said(best, 'Spearman')}{turned}; CUD minus that is "
+        f"**{claim}**: {mid_sentence(best['predictor'])} alone reaches {_said(best, 'Spearman')}{turned}; CUD minus that is "
         f"{_said(cud, 'minus best baseline')}. To all baselines together CUD adds {kept[_sign(cud['given_low'], cud['given_high'])]}: "
         f"{_said(cud, 'given baselines')}."
     )
 
 
-def _mid(name: str) -> str:
+def mid_sentence(name: str) -> str:
     """A name within a sentence: abbreviations keep their capitals."""
     return name[0].lower() + name[1:]
 

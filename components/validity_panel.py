@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis import jobs, predictors, runs, store, validity
 from components import layout, palette, state
-from components.validity_findings import findings
+from components.validity_findings import findings, mid_sentence
 from components.validity_plot import forest_figure
 
 ANALYSES = {  # of validity.csv, in the order shown: heading of a row
@@ -84,7 +84,7 @@ def stability_rows(table: pd.DataFrame) -> pd.DataFrame:
             parts.append(pd.DataFrame([row]))
     best = validity.best_baseline(main)
     if best is not None:
-        parts.append(best.to_frame().T.assign(label=f"{best['predictor'].lower()} (best baseline)"))
+        parts.append(best.to_frame().T.assign(label=f"{mid_sentence(best['predictor'])} (best baseline)"))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from components.validity_findings import findings
+from components.validity_panel import stability_rows
 
 
 def made_main(cud, minus, given, length=0.4) -> pd.DataFrame:
@@ -43,3 +44,8 @@ def test_intervals_decide_the_verdicts_and_missing_parts_say_nothing():
     assert "Depth" not in text  # no circuits
     alone = made_main((0.5, 0.4, 0.6), (float("nan"),) * 3, (float("nan"),) * 3).iloc[:2]
     assert len(findings(alone)) == 2
+
+
+def test_the_best_baseline_keeps_its_abbreviation_beside_the_variations():
+    main = made_main((0.3, 0.2, 0.4), (0.2, 0.1, 0.3), (0.1, 0.0, 0.2)).replace("Answer length", "Base NLL").assign(analysis="main")
+    assert stability_rows(main)["label"].tolist() == ["as shipped", "base NLL (best baseline)"]
