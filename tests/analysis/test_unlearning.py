@@ -70,7 +70,7 @@ def test_a_diverging_run_is_no_result(handle, split):
 
 
 def test_bad_settings_are_named(handle, split):
-    with pytest.raises(ValueError, match="n_epochs must be positive, got 0"):
+    with pytest.raises(ValueError, match="n_epochs must be positive and finite, got 0"):
         UnlearningConfig(GradDiff(), n_epochs=0)
     with pytest.raises(ValueError, match="layer must be 0 to 0"):
         next(unlearn(handle, *split, split[1], UnlearningConfig(RMU(layer=7))))
