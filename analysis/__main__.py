@@ -56,6 +56,8 @@ def circuits(
             raise ValueError(f"n_edges must be at least 1, got {n_edges}")
         if (mass is None) == (select == "cumulative_mass") or (mass is not None and n_edges is not None):
             raise ValueError("expected --mass with --select cumulative_mass, and --n-edges with the other rules only")
+        if mass is not None and not 0 < mass <= 1:
+            raise ValueError(f"mass: the share of |score| must be above 0 and at most 1, got {mass}")
         samples = load_samples(data, limit=limit)
         reference = load_samples(data) if limit and ablation == "mean" else None
         handle = load(model, device)
@@ -138,6 +140,8 @@ def validity(
         from analysis.stability import whole_table
         from analysis.validity import readable
 
+        if output.suffix != ".csv":
+            raise ValueError(f"{output}: expected a file ending in .csv")
         table = whole_table(scores, circuits, run, lambda phase: typer.echo(phase, err=True))
         store.write_csv(output, table)
     typer.echo(readable(table[table["analysis"] == "main"]).to_string(index=False))
@@ -187,7 +191,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except TyperException as error:
         message = error.format_message()  # the help, where no command was given
-        typer.echo(message if message.startswith("Usage") else f"error: {message}", err=True)
+        typer.echo(message if message.startswith("Usage") else f"error: {' '.join(message.split())}", err=True)
         code = 2
     sys.exit(code if isinstance(code, int) else 0)
 

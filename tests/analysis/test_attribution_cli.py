@@ -31,6 +31,13 @@ def test_method_metric_and_quadrature_are_recorded_and_change_the_scores(folder,
     assert np.isfinite(scores["e"]).all()
 
 
+@pytest.mark.parametrize("mass", ["1.5", "0", "nan"])
+def test_a_share_that_cannot_be_is_refused_before_attribution(folder, tmp_path, mass):  # noqa: F811
+    result = circuits(folder, tmp_path / "out", "--select", "cumulative_mass", "--mass", mass)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: mass: the share of |score|")
+
+
 def test_memory_that_is_too_small_is_one_line(folder, tmp_path):  # noqa: F811
     result = circuits(folder, tmp_path / "out", "--memory-gb", "0.00001")
     assert result.exit_code == 2

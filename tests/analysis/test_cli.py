@@ -243,9 +243,16 @@ def test_an_over_long_sample_leaves_no_half_run(folder, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["long.jsonl"]
 
 
-def test_a_usage_error_is_one_line():
-    command = [sys.executable, "-m", "analysis", "circuits", "--method", "X"]
+@pytest.mark.parametrize("arguments", ["circuits --method X", "unlearn --model m --forget f --retain r --output o"])
+def test_a_usage_error_is_one_line(arguments):
+    command = [sys.executable, "-m", "analysis", *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_validity_table_that_cannot_be_written_is_refused_before_it_is_computed(tmp_path):
+    result = run("validity", "--scores", tmp_path, "--circuits", tmp_path, "--run", tmp_path, "--output", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path}: expected a file ending in .csv\n"
