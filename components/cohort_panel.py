@@ -68,7 +68,7 @@ def verdict(effects: pd.DataFrame, score: str) -> str:
     if differ.empty:
         return f"No read-out differs between samples easy and hard by {score} (Holm-corrected p of at least 0.05)."
     words = [f"{NAMES[v].lower()} is {'larger' if d > 0 else 'smaller'}" for v, d in differ["difference"].items()]
-    rest = "" if len(differ) == len(effects) else " The other read-outs do not differ."
+    rest = "" if len(differ) == len(effects) else " No difference can be told for the others."
     return f"In samples that are hard by {score}, {', '.join(words)} (Holm-corrected p below 0.05).{rest}"
 
 

@@ -11,8 +11,8 @@ from components import curve_plot, state
 QUICK = 5000  # edges of a graph: up to here the curve's 80 runs take a second
 FAITHFUL = """Share of the answer's log-probability, between the fully ablated and the intact model, that comes back when only these
 edges carry their real value. 1 = all of it, 0 = none; a small circuit can fall below 0."""
-COMPLETE = """Share of it that is lost when only these edges are ablated. 1 = nothing is left without them, 0 = the model answers as
-well; the rest then runs beside the circuit."""
+COMPLETE = """Share of it that is lost when only these edges are ablated. 1 = nothing is left without them, above 1 = the
+answer is even less likely than with every edge ablated, 0 = the model answers as well; the rest then runs beside the circuit."""
 READING = """Circuits of growing size by the rule chosen above, each really run. Gray: random circuits of the same size (mean of 3),
 all on paths from `input` to `logits`; a circuit says something where its line leaves theirs."""
 

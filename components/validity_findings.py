@@ -16,9 +16,9 @@ def findings(main: pd.DataFrame) -> list[str]:
     if best is not None and cud["minus_best_baseline"] == cud["minus_best_baseline"]:
         lines.append(_against_baselines(cud, best))
     if depth is not None:
-        claim = ("no sign that harder is deeper", "harder samples have deeper circuits", "harder samples have *shallower* circuits")
+        claim = ("no sign that harder is deeper", "harder samples are deeper", "harder samples are *shallower*")
         lines.append(
-            f"**Depth**: {claim[_sign(depth['low'], depth['high'])]}. Spearman of the mean depth of \\|score\\| is "
+            f"**Depth**: {claim[_sign(depth['low'], depth['high'])]} by mean depth; other read-outs are below. Spearman of the mean depth of \\|score\\| is "
             f"{_said(depth, 'Spearman')}; beyond the baselines {_said(depth, 'given baselines')}."
         )
     lines.append(

@@ -24,7 +24,7 @@ def test_without_validity_csv_the_main_part_is_computed_and_the_command_for_the_
     text = said(page)
     assert "**CUD foretells which memories resist**" in text
     assert "**CUD does better than every baseline**" in text
-    assert "harder samples have deeper circuits" in text
+    assert "harder samples are deeper by mean depth" in text
     assert "**MRD cannot be told from chance**" in text
     assert "held out by cross-fitting" in text
     assert f"analysis validity --scores {planted.results}/scores" in text
