@@ -18,7 +18,7 @@ def findings(main: pd.DataFrame) -> list[str]:
     if depth is not None:
         claim = ("no sign that harder is deeper", "harder samples are deeper", "harder samples are *shallower*")
         lines.append(
-            f"**Depth**: {claim[_sign(depth['low'], depth['high'])]} by mean depth; other read-outs are below. "
+            f"**Depth**: {claim[_sign(depth['low'], depth['high'])]} by mean depth. "
             f"Spearman of the mean depth of \\|score\\| is "
             f"{_said(depth, 'Spearman')}; beyond the baselines {_said(depth, 'given baselines')}."
         )
