@@ -38,6 +38,12 @@ def test_a_share_that_cannot_be_is_refused_before_attribution(folder, tmp_path, 
     assert result.stderr.startswith("error: mass: the share of |score|")
 
 
+def test_endless_memory_is_one_line(folder, tmp_path):  # noqa: F811
+    result = circuits(folder, tmp_path / "out", "--memory-gb", "inf")
+    assert result.exit_code == 2 and "Traceback" not in result.output
+    assert "memory-gb" in result.output and not (tmp_path / "out").exists()
+
+
 def test_memory_that_is_too_small_is_one_line(folder, tmp_path):  # noqa: F811
     result = circuits(folder, tmp_path / "out", "--memory-gb", "0.00001")
     assert result.exit_code == 2

@@ -89,7 +89,7 @@ def test_halves_anchors_and_cud_follow_from_the_recorded_losses(shipped):
 
 
 @pytest.mark.parametrize("name", ["GradDiff", "NPO", "SimNPO", "RMU"])
-def test_every_preset_forgets_and_keeps_on_average_over_its_seeds(name, embedded, shipped):
+def test_every_run_forgets_and_every_preset_keeps_on_average_over_its_seeds(name, embedded, shipped):
     summaries = []
     for seed in range(N_SEEDS):
         folder = RESULTS / "runs" / f"{name.lower()}-seed{seed}"
@@ -100,9 +100,10 @@ def test_every_preset_forgets_and_keeps_on_average_over_its_seeds(name, embedded
         samples = pd.read_csv(folder / "samples.csv", dtype={"sample_id": str})
         assert samples["nll_before"].to_numpy() == pytest.approx(shipped[0]["base_nll"].to_numpy(), rel=1e-2)
         assert manifest["summary"]["forget_probability"] == pytest.approx(samples["probability_after"].mean(), abs=1e-4)
+        assert manifest["summary"]["forget_probability"] < 0.3 and manifest["summary"]["retain_probability"] > 0.88
         summaries.append(manifest["summary"])
     mean = pd.DataFrame(summaries).mean()
-    assert mean["forget_probability"] < 0.3 and mean["retain_probability"] > 0.9
+    assert mean["retain_probability"] > 0.9
 
 
 def test_validity_belongs_to_the_shipped_scores_and_runs():
