@@ -15,18 +15,21 @@ MAY_IMPORT = {  # rooms of the house that a room may import from
 INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
-    {"dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision"},
-    {"tokens", "circuit", "blocks", "world", "interpolation", "corruption", "membership", "evaluation_metrics", "open_unlearning"},
-    {"losses", "depth", "exchange", "model"},
-    {"evaluation", "store", "ablation", "provenance", "writes", "memory", "perturbation"},
+    {"dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision", "gates"},
+    {"tokens", "circuit", "blocks", "world", "interpolation", "corruption", "membership", "evaluation_metrics", "open_unlearning",
+     "cnf"},
+    {"losses", "depth", "exchange", "model", "conflict", "reasons"},
+    {"evaluation", "store", "ablation", "provenance", "writes", "memory", "perturbation",
+     "conflict_map", "node_masks"},
     {"attribution", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "mrd", "comparison", "runs", "jobs",
      "observed", "estimators", "sweep", "sensitivity", "cross_fitting", "outcomes", "answer_tokens", "generation", "truth_ratio",
-     "parameter_change", "measure", "utility", "durability"},
-    {"unlearning", "training", "sampling", "lora", "checkpoint", "predictors", "validity", "protocols", "stability", "worker",
+     "parameter_change", "measure", "utility", "durability", "logical_circuits",
+     "edge_pruning"},
+    {"unlearning", "training", "stages", "what_if", "sampling", "lora", "checkpoint", "predictors", "validity", "protocols", "stability", "worker",
      "memorisation", "demo"},
-    {"scoring", "record", "run_files", "anchor_runs", "presets", "curricula", "alone", "evaluate"},
+    {"scoring", "record", "run_files", "anchor_runs", "presets", "curricula", "alone", "evaluate", "mask_comparison"},
     {"command", "unlearn_command", "conversion", "sensitivity_command", "curricula_command", "alone_command", "demo_command",
-     "evaluate_command"},
+     "evaluate_command", "conflicts_command", "masks_command"},
     {"__main__", "__init__"},
 ]
 
