@@ -1,7 +1,5 @@
 """The command `compare-curricula`: is it better to unlearn easy memories first, or hard ones, or as CGA draws them?"""
 
-import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,25 +24,18 @@ def compare_curricula(
     """Uniform sampling against CGA, CGA as released, easy first and hard first, over seeds, with equally many updates: curricula.csv
     (a row per run) and summary.csv (means with 95% intervals, and differences to uniform paired by seed)."""
     with bad_input_exits(), store.output_folder(output, "curricula.json") as folder:
-        from analysis import difficulty, provenance
+        from analysis import arms, difficulty, provenance
         from analysis.curricula import compare, summary
         from analysis.dataset import load_samples
-        from analysis.presets import preset as preset_config
-        from analysis.record import describe
 
-        given = {"learning_rate": learning_rate, "n_epochs": n_epochs}
-        configs = [
-            replace(preset_config(preset, name), **{k: v for k, v in given.items() if v is not None})
-            for name in dict.fromkeys(method or ("NPO",))
-        ]
+        configs = arms.configs_of(preset, method or ("NPO",), learning_rate, n_epochs)
         sets = {"forget": load_samples(forget), "retain": load_samples(retain)}
         ranked = store.read_scores(scores)
         hardness = difficulty.hardness(ranked[0] if ranked else None, [sample.id for sample in sets["forget"]])
         handle = load(model, device)
-        n_workers = workers or (os.cpu_count() or 1 if handle.device.type == "cpu" else 1)
-        table = compare(model, *sets.values(), configs, hardness, n_seeds, device, n_workers, say)
+        table = compare(model, *sets.values(), configs, hardness, n_seeds, device, arms.n_workers(handle, workers), say)
         store.write_csv(folder / "curricula.csv", table)
         store.write_csv(folder / "summary.csv", summary(table))
-        settings = [{k: v for k, v in describe(config).items() if k not in ("seed", "sampling", "sampling_args")} for config in configs]
-        store.write_json(folder / "curricula.json", provenance.of(handle, **sets) | {"configs": settings, "n_seeds": n_seeds})
+        settings = {"configs": [arms.described(config) for config in configs], "n_seeds": n_seeds}
+        store.write_json(folder / "curricula.json", provenance.of(handle, **sets) | settings)
     typer.echo(f"{len(table)} runs in {output}")

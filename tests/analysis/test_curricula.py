@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis import store
-from analysis.curricula import ARMS, compare, mean_interval, summary
+from analysis.arms import mean_interval
+from analysis.curricula import ARMS, compare, summary
 from analysis.dataset import load_samples
 from analysis.evaluation import answer_nll
 from analysis.methods import NPO
