@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from analysis import blocks as architecture
@@ -47,25 +47,42 @@ def ablated_log_prob(
     return torch.cat(parts).cpu().double().numpy()
 
 
+@torch.no_grad()
 def _run(handle: ModelHandle, batch: TokenBatch, kept: Tensor, ablated: Tensor) -> Float[Tensor, " n_runs"]:
+    return masked_log_prob(handle, batch, kept, ablated)
+
+
+def masked_log_prob(
+    handle: ModelHandle, batch: TokenBatch, kept: Shaped[Tensor, "n_masks n_forward n_backward"],
+    ablated: Float[Tensor, "*batch n_forward pos d_model"],
+) -> Float[Tensor, " n_runs"]:
+    """Mean answer log-probability of one sample under each mask, of each sample under one mask, or of each under its own.
+
+    `kept` is the share of each edge's (clean - ablated) that stays, 0 to 1; the result has gradients with respect to it where it asks
+    for them. `ablated` is as by `replacement`. Padding on the right changes nothing: attention is causal, padding has no labels.
+    """
     run = _AblatedRun(handle, kept, ablated, batch.input_ids)
-    labels = batch.labels.expand(len(kept), -1)
     embedded = run.outputs[:, 0].clone()
-    with handle.lock, torch.no_grad(), architecture.hooked(run.hooks(), run.layers):
+    with handle.lock, architecture.hooked(run.hooks(), run.layers):
         logits = handle.model(inputs_embeds=embedded, use_cache=False, logits_to_keep=n_kept(batch.labels)).logits
-    return answer_log_prob(logits, labels)
+    return answer_log_prob(logits, batch.labels.expand(len(embedded), -1))
 
 
 class _AblatedRun:
-    """Hooks that feed every destination its own residual stream: kept sources as computed, the others as ablated."""
+    """Hooks that feed every destination its own residual stream: kept sources as computed, the others as ablated.
+
+    A row is a sample under a mask; where there is one of either, it serves all rows. What nodes write goes into `outputs` in place,
+    also under autograd: `read` subtracts before it multiplies, so that no gradient needs a tensor that is written to later.
+    """
 
     def __init__(self, handle: ModelHandle, kept: Tensor, ablated: Tensor, input_ids: Tensor):
         self.handle, self.index = handle, handle.index
         self.layers = architecture.blocks(handle.model, handle.index)
         self.ablated = ablated
-        embedded = handle.model.get_input_embeddings()(input_ids).expand(len(kept), -1, -1)
-        self.kept = kept.to(embedded.dtype)
-        self.outputs = embedded.new_zeros(len(kept), self.index.n_forward, *embedded.shape[1:])
+        n_rows = max(len(kept), len(input_ids))
+        embedded = handle.model.get_input_embeddings()(input_ids).expand(n_rows, -1, -1)
+        self.kept = kept.to(embedded.dtype).expand(n_rows, -1, -1)
+        self.outputs = embedded.new_zeros(n_rows, self.index.n_forward, *embedded.shape[1:])
         self.outputs[:, 0] = embedded
         self.constant = torch.zeros_like(embedded)  # position embeddings and output biases, which no node owns
 
