@@ -1,8 +1,9 @@
 """The state of a run on disk, so that one that was killed goes on as if it had not been: one safetensors file, its facts in the header.
 
-Held are the trained weights, AdamW's state, both random generators, the rows of the epoch under way with the probabilities they were
-drawn by, the evaluations and the weights kept for the retain floor. What a method prepares is not: it is prepared again from the same
-seed and the same model, whose identity is compared.
+Held are the weights that any stage trains, which stage is under way and its AdamW's state, both random generators, the rows of the
+epoch under way with the probabilities they were drawn by, the evaluations and the weights kept for the retain floor. What a method
+prepares is not: it is prepared again from the same seed and the same model, whose identity is compared. Nor are masks: they come
+again, and what they freeze has in the trained weights the values that it had when the stage began.
 """
 
 import json
@@ -19,7 +20,8 @@ from analysis.unlearning import Evaluation, Run
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`facts` are plain data: step, seconds, identity (what decides the run's numbers), sizes (bytes of each table at that step)."""
+    """`facts` are plain data: step, stage (its place), seconds, identity (what decides the run's numbers), sizes (bytes of each table
+    at that step)."""
 
     facts: dict[str, Any]
     tensors: dict[str, Tensor]
@@ -36,8 +38,8 @@ def write(file: Path, run: Run, identity: dict[str, Any], sizes: dict[str, int])
     """Write the file whole or leave the earlier one: temporary file, fsync, rename."""
     from safetensors.torch import save_file
 
-    facts = {"step": run.step, "seconds": run.seconds, "identity": identity, "sizes": sizes, "generator": run.rng.bit_generator.state,
-             "evaluations": [(e.step, e.epoch) for e in run.evaluations]}
+    facts = {"step": run.step, "stage": run.trainer.place, "seconds": run.seconds, "identity": identity, "sizes": sizes,
+             "generator": run.rng.bit_generator.state, "evaluations": [(e.step, e.epoch) for e in run.evaluations]}
     file.parent.mkdir(exist_ok=True)
     temporary = file.with_suffix(".tmp")
     save_file({k: v.detach().cpu().contiguous() for k, v in _tensors(run).items()}, temporary, {"facts": json.dumps(facts)})
@@ -84,6 +86,7 @@ def restore(run: Run, checkpoint: Checkpoint) -> None:
     """Put a freshly prepared run into the state of the checkpoint, which then gives up its tensors: three times the weights."""
     facts, tensors = checkpoint.facts, checkpoint.tensors
     run.trainer.load(_under("weight/", tensors))
+    run.trainer.begin(facts.get("stage", 0))  # after the weights: it takes down what it freezes; older checkpoints have no stages
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimiser/", tensors).items():
         i, _, key = name.partition("/")

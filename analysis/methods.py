@@ -3,7 +3,8 @@ parts of the loss (names and defaults as in open-unlearning). A parameter that a
 NLL of the retain set's answers, or the KL divergence at their tokens from the model before unlearning to the model now.
 
 A method adds `prepare(model, forget, tokenizer)`, called once with the model as it is before unlearning, and
-`losses(model, forget, rows, retain)` -> (forget part, retain part), minimised as gamma * forget + alpha * retain.
+`losses(model, forget, rows, retain)` -> (forget part, retain part), minimised as gamma * forget + alpha * retain. Where
+`retain` is None its part is not computed, and NaN.
 """
 
 import copy
@@ -49,8 +50,10 @@ def _kept(model: nn.Module, retain_loss: str) -> nn.Module | None:
     return _frozen(model) if retain_loss == "KL" else None
 
 
-def _retain_part(model: nn.Module, retain: TokenBatch, kept: nn.Module | None) -> Tensor:
+def _retain_part(model: nn.Module, retain: TokenBatch | None, kept: nn.Module | None) -> Tensor:
     """NLL of the retain set's answers; where the model before unlearning is given, KL(before || now) at their tokens."""
+    if retain is None:
+        return torch.tensor(float("nan"))
     if kept is None:
         return _mean_nll(model, retain).mean()
     with torch.no_grad():
@@ -69,9 +72,9 @@ class GradAscent:
     def prepare(self, model: nn.Module, forget: TokenBatch, tokenizer: Any) -> None:
         """Needs nothing of the original model."""
 
-    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch) -> Losses:
+    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch | None) -> Losses:
         with torch.no_grad():
-            watched = _mean_nll(model, retain).mean()
+            watched = _retain_part(model, retain, None)
         return -_mean_nll(model, forget).mean(), watched
 
 
@@ -87,7 +90,7 @@ class GradDiff:
     def prepare(self, model: nn.Module, forget: TokenBatch, tokenizer: Any) -> None:
         self._kept = _kept(model, self.retain_loss)
 
-    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch) -> Losses:
+    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch | None) -> Losses:
         return -_mean_nll(model, forget).mean(), _retain_part(model, retain, self._kept)
 
 
@@ -105,7 +108,7 @@ class NPO:
     def prepare(self, model: nn.Module, forget: TokenBatch, tokenizer: Any) -> None:
         self._reference, self._kept = _summed_nll_before(model, forget), _kept(model, self.retain_loss)
 
-    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch) -> Losses:
+    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch | None) -> Losses:
         forget_part = npo_loss(_summed_nll(model, forget), self._reference[rows], self.beta)
         return forget_part, _retain_part(model, retain, self._kept)
 
@@ -124,7 +127,7 @@ class SimNPO:
     def prepare(self, model: nn.Module, forget: TokenBatch, tokenizer: Any) -> None:
         self._kept = _kept(model, self.retain_loss)
 
-    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch) -> Losses:
+    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch | None) -> Losses:
         return simnpo_loss(_mean_nll(model, forget), self.beta, self.delta), _retain_part(model, retain, self._kept)
 
 
@@ -152,13 +155,13 @@ class RMU:
         direction = torch.rand(model.config.hidden_size, device=forget.input_ids.device)
         self._control = self.steering_coeff * direction / direction.norm()
 
-    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch) -> Losses:
+    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch | None) -> Losses:
+        forget_part = activation_loss(self._hidden(model, forget), self._control, forget.attention_mask.bool())
+        if retain is None:
+            return forget_part, torch.tensor(float("nan"))
         with torch.no_grad():
             kept = self._hidden(self._reference, retain)
-        return (
-            activation_loss(self._hidden(model, forget), self._control, forget.attention_mask.bool()),
-            activation_loss(self._hidden(model, retain), kept, retain.attention_mask.bool()),
-        )
+        return forget_part, activation_loss(self._hidden(model, retain), kept, retain.attention_mask.bool())
 
     def _hidden(self, model: nn.Module, batch: TokenBatch) -> Tensor:
         embedded = model.get_input_embeddings()(batch.input_ids)
@@ -182,7 +185,7 @@ class UNDIAL:
         self._kept = _kept(model, self.retain_loss)
         self._teacher = self._kept or _frozen(model)
 
-    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch) -> Losses:
+    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch | None) -> Losses:
         with torch.no_grad():
             taught = answer_logits(self._teacher, forget)
         forget_part = undial_loss(answer_logits(model, forget), taught, forget.labels, self.beta)
@@ -210,7 +213,7 @@ class IdkDPO:
         self._refusals, self._kept = refused.to(forget.input_ids.device), _kept(model, self.retain_loss)
         self._reference = _summed_nll_before(model, forget) - _summed_nll_before(model, self._refusals)
 
-    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch) -> Losses:
+    def losses(self, model: nn.Module, forget: TokenBatch, rows: list[int], retain: TokenBatch | None) -> Losses:
         preferred, rejected = (_summed_nll(model, batch) for batch in (self._refusals.select(rows), forget))
         return dpo_loss(preferred, rejected, self._reference[rows], self.beta), _retain_part(model, retain, self._kept)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from analysis import checkpoint, provenance, store
 from analysis.dataset import Sample
@@ -21,6 +21,7 @@ from analysis.evaluation import FORGOTTEN, answer_nll
 from analysis.lora import merged
 from analysis.model import ModelHandle
 from analysis.run_files import RunFiles, checkpoint_file
+from analysis.stages import Stage
 from analysis.tokens import tokenize
 from analysis.unlearning import Evaluation, StepRecord, UnlearningConfig, unlearn
 
@@ -30,9 +31,10 @@ N_PROBE = 160  # retain samples watched per evaluation; the closing figures are 
 def record_run(
     handle: ModelHandle, forget: list[Sample], retain: list[Sample], config: UnlearningConfig, output: Path,
     report: Callable[[StepRecord], None] = lambda record: None, *, difficulty: Float[np.ndarray, " n_forget"] | None = None,
-    mask: dict[str, Tensor] | None = None, resume: bool = False, checkpoint_every: int | None = None,
+    stages: Sequence[Stage] | None = None, what_if: str | None = None, resume: bool = False, checkpoint_every: int | None = None,
 ) -> dict[str, Any]:
-    """Unlearn and write steps.csv, trajectories.csv, samples.csv, config.yaml, manifest.json and model/. Returns the summary.
+    """Unlearn and write steps.csv, trajectories.csv, samples.csv, config.yaml, manifest.json and model/. Returns the summary. `what_if`
+    is the name that `stages` go by in the config.
 
     `resume` goes on from the checkpoint that an interrupted run of this output left, if there is one; otherwise what such a run left
     is replaced. Checkpoints come every `checkpoint_every` steps; None is after each epoch, or rarer if they would take over 5 % of the
@@ -42,13 +44,14 @@ def record_run(
     if checkpoint_every is not None and checkpoint_every < 1:
         raise ValueError(f"checkpoint_every must be at least 1 step, got {checkpoint_every}")
     about, partial = provenance.of(handle, forget=forget, retain=retain), checkpoint_file(output).parents[1]
-    identity = describe(config, mask) | {key: about[key] for key in ("fingerprint", "data", "device")}
+    described = describe(config, stages, what_if)
+    identity = described | {key: about[key] for key in ("fingerprint", "data", "device")}
     identity["difficulty"] = None if difficulty is None else _digest(difficulty)
     goes_on = checkpoint.read(checkpoint_file(output), identity) if resume else None
     batches = [tokenize(samples, handle.tokenizer, max_length=handle.max_length) for samples in (forget, retain)]
     probe_rows = sorted({int(i) for i in np.linspace(0, len(retain) - 1, min(N_PROBE, len(retain)))})
     records = unlearn(
-        handle, *batches, batches[1].select(probe_rows), config, difficulty=difficulty, mask=mask,
+        handle, *batches, batches[1].select(probe_rows), config, difficulty=difficulty, stages=stages,
         restore=None if goes_on is None else lambda run: checkpoint.restore(run, goes_on), after_step=lambda run: files.save(run),
     )
     evaluations = [] if goes_on is None else goes_on.evaluations
@@ -62,7 +65,7 @@ def record_run(
             model, samples, ended = _fill(files, records, evaluations, forget, config, ids, report)
             retain_nll = [answer_nll(m, batches[1]) for m in (handle.model, model)]
             summary = _summary(samples, *retain_nll) | ended
-            manifest = provenance.of(handle, forget=forget, retain=retain) | {"config": describe(config, mask), "summary": summary}
+            manifest = provenance.of(handle, forget=forget, retain=retain) | {"config": described, "summary": summary}
             _finish(partial, handle, model, manifest, samples)
     except ValueError:  # bad settings; what a killed worker leaves stays, to be resumed
         if goes_on is None:
@@ -141,13 +144,18 @@ def _summary(samples: pd.DataFrame, retain_before: np.ndarray, retain_after: np.
     }
 
 
-def describe(config: UnlearningConfig, mask: dict[str, Tensor] | None = None) -> dict[str, Any]:
-    """The config as plain data: the method's name and arguments as in open-unlearning, then how it was trained; `mask` as a hash."""
+def describe(config: UnlearningConfig, stages: Sequence[Stage] | None = None, what_if: str | None = None) -> dict[str, Any]:
+    """The config as plain data: the method's name and arguments as in open-unlearning, then how it was trained. `mask` is a hash of all
+    stages' masks; `what_if` and `stages` are there only where there are stages."""
     fields = asdict(config)
     arguments = {k: v for k, v in fields.pop("method").items() if not k.startswith("_")}
     sampling = {"sampling": type(config.sampling).__name__, "sampling_args": fields.pop("sampling")}
-    hashed = None if mask is None else _digest(*(part for name in sorted(mask) for part in (name, mask[name].cpu().numpy())))
-    return {"method": type(config.method).__name__, "method_args": arguments} | fields | sampling | {"mask": hashed}
+    described = {"method": type(config.method).__name__, "method_args": arguments} | fields | sampling
+    if stages is None:
+        return described | {"mask": None}
+    masks = [(name, stage.mask[name].cpu().numpy()) for stage in stages if stage.mask is not None for name in sorted(stage.mask)]
+    return described | {"mask": _digest(*(part for pair in masks for part in pair)), "what_if": what_if,
+                        "stages": [stage.describe() for stage in stages]}
 
 
 def _digest(*parts: "str | np.ndarray") -> str:

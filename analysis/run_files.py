@@ -26,7 +26,7 @@ def checkpoint_file(output: Path) -> Path:
 class RunFiles:
     """Opens the tables in `partial` with their headers or, when the run goes on, cut back to the checkpoint; `close` when done.
 
-    Raises ValueError if a table is shorter than the checkpoint knew it.
+    steps.csv says each step's stage where `identity` has stages. Raises ValueError if a table is shorter than the checkpoint knew it.
     """
 
     def __init__(self, partial: Path, identity: dict[str, Any], goes_on: Checkpoint | None, every: int | None, n_batches: int):
@@ -38,7 +38,8 @@ class RunFiles:
         self.tables = {name: (partial / name).open("w" if goes_on is None else "a", newline="") for name in COLUMNS}
         if goes_on is None:
             for name, columns in COLUMNS.items():
-                csv.writer(self.tables[name]).writerow(columns)
+                staged = ["stage"] if name == "steps.csv" and identity.get("stages") else []
+                csv.writer(self.tables[name]).writerow([*columns, *staged])
 
     def close(self) -> None:
         for table in self.tables.values():
@@ -48,7 +49,8 @@ class RunFiles:
         """The rows of one step. `ids`: the samples' ids by split, in the order of the evaluations."""
         if record.rows:
             losses, rows = (record.forget_loss, record.retain_loss), " ".join(map(str, record.rows))
-            csv.writer(self.tables["steps.csv"]).writerow([record.step, record.epoch, *losses, round(record.seconds, 3), rows])
+            staged = [] if record.stage is None else [record.stage]
+            csv.writer(self.tables["steps.csv"]).writerow([record.step, record.epoch, *losses, round(record.seconds, 3), rows, *staged])
         if (found := record.evaluation) is not None:
             for split, nll in (("forget", found.forget_nll), ("retain", found.retain_nll)):
                 rows = ([name, split, f"{found.epoch:g}", f"{v:.6g}"] for name, v in zip(ids[split], nll, strict=True))

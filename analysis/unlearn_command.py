@@ -13,6 +13,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 MethodName = Literal["GradAscent", "GradDiff", "NPO", "SimNPO", "RMU", "UNDIAL", "IdkDPO"]
 SamplingName = Literal["uniform", "cga", "cga-released", "easy-first", "hard-first"]
+WhatIf = Literal["clue", "forget-only", "conflict-only", "conflict-as-everything", "random", "important", "gradient"]
 CURRICULA = {"easy-first": "easy_first", "hard-first": "hard_first"}
 Steps = Annotated[int | None, typer.Option(min=1, help="evaluate after so many steps too; default: after each epoch only")]
 Rate = Annotated[int | None, typer.Option(min=1, help="steps between checkpoints; default: an epoch, or more if that costs over 5%")]
@@ -32,7 +33,8 @@ def unlearn(
     lora_rank: Annotated[int | None, typer.Option(help="train adapters of this rank; the saved model has them merged")] = None,
     retain_floor: Annotated[float | None, typer.Option(help="stop when the retain probability falls below this")] = None,
     evaluate_every: Steps = None, checkpoint_every: Rate = None,
-    mask: Annotated[Path | None, typer.Option(help="safetensors of bools by parameter, true = may change; others are frozen")] = None,
+    mask: Annotated[Path | None, typer.Option(help="weights that may change: safetensors of bools, or a folder of conflicts")] = None,
+    what_if: Annotated[WhatIf | None, typer.Option(help="which masks of a folder of conflicts; default: clue")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where a killed run of this output was; without it, anew")] = False,
     device: Device = None,
 ) -> None:
@@ -52,10 +54,12 @@ def unlearn(
         if mask is not None and lora_rank is not None:
             raise ValueError("expected --mask or --lora-rank, not both: a mask frees weights, LoRA freezes them all")
         sets = load_samples(forget), load_samples(retain)
-        options = {"difficulty": _difficulty(sampling, scores, sets[0]), "mask": None if mask is None else _mask(mask),
-                   "resume": _found(output, resume), "checkpoint_every": checkpoint_every}
+        masks = _masks(mask, what_if)
+        options = {"difficulty": _difficulty(sampling, scores, sets[0]), "resume": _found(output, resume),
+                   "checkpoint_every": checkpoint_every}
         handle = load(model, device)
-        summary = record_run(handle, *sets, config, output, lambda r: say(f"epoch {r.epoch}, step", r.step, r.n_steps), **options)
+        options |= _staged(masks, what_if or "clue", handle, sets[0], config)
+        summary = record_run(handle, *sets, config, output, _say, **options)
     if summary["stopped_early"]:
         steps = f"stopped at step {summary['stopped_step']}, with the weights of step {summary['kept_step']}"
         typer.echo(f"the retain probability fell below the floor of {retain_floor}: {steps}")
@@ -91,14 +95,46 @@ def _difficulty(sampling: str, scores: Path | None, samples: list) -> Any:
     return hardness(found and found[0], [sample.id for sample in samples])
 
 
-def _mask(file: Path) -> dict[str, Any]:
+def _masks(path: Path | None, what_if: str | None) -> Any:
+    """The masks of a file, or the conflict map of a folder; None without either."""
+    if what_if is not None and not (path is not None and path.is_dir()):
+        raise ValueError(f"--what-if: expected with the folder of a conflict map as --mask only, got --mask {path}")
+    if path is None:
+        return None
+    if path.is_dir():
+        from analysis import conflict_map
+
+        return conflict_map.read(path)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(file)
+        return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{file}: expected a safetensors file of bool tensors by parameter name: {error}") from error
+        raise ValueError(f"{path}: expected a safetensors file of bool tensors by parameter name: {error}") from error
+
+
+def _staged(masks: Any, what_if: str, handle: Any, forget: list, config: Any) -> dict[str, Any]:
+    """What `record_run` is told of masks. Raises ValueError if the conflict map is of another model."""
+    from analysis.stages import Stage
+
+    if masks is None:
+        return {}
+    if isinstance(masks, dict):
+        return {"stages": (Stage("mask", config.n_epochs, masks),)}
+    from analysis.tokens import tokenize
+    from analysis.what_if import stages_of
+
+    if masks.fingerprint != handle.fingerprint:
+        models = f"weights with fingerprint {masks.fingerprint}, got a model with {handle.fingerprint}"
+        raise ValueError(f"--mask: the conflict map is of {models}; make one of this model by the command `conflicts`")
+    batch = tokenize(forget, handle.tokenizer, max_length=handle.max_length)
+    return {"stages": stages_of(handle, masks, what_if, config.n_epochs, seed=config.seed, forget=batch), "what_if": what_if}
+
+
+def _say(record: Any) -> None:
+    where = "" if record.stage is None else f"stage {record.stage}, "
+    say(f"{where}epoch {record.epoch}, step", record.step, record.n_steps)
 
 
 def _found(output: Path, resume: bool) -> bool:

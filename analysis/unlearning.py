@@ -1,7 +1,7 @@
 """One unlearning run as a generator of records: a page, a test and the command line consume the same thing."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from analysis.methods import Method
 from analysis.model import ModelHandle
 from analysis.mrd import mrd
 from analysis.sampling import Curriculum, Draws, Sampling, Uniform
+from analysis.stages import Stage
 from analysis.tokens import TokenBatch
 from analysis.training import Trainer
 
@@ -64,7 +65,8 @@ class UnlearningConfig:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One optimiser step on the forget set's `rows`. Losses are the method's own; `seconds` since the start.
+    """One optimiser step on the forget set's `rows`. Losses are the method's own; `seconds` since the start. `stage` is the name of the
+    stage, None in a run without; the retain loss is NaN in a stage that has none.
 
     `evaluation` closes an epoch, or comes every `evaluate_every` steps. `stopped_early` marks one more record after the last step of
     a run that fell below its retain floor: the step and evaluation whose weights the model has again.
@@ -79,6 +81,7 @@ class StepRecord:
     evaluation: "Evaluation | None" = None
     rows: tuple[int, ...] = ()
     stopped_early: bool = False
+    stage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,21 +118,22 @@ class Run:
 
 def unlearn(
     handle: ModelHandle, forget: TokenBatch, retain: TokenBatch, probe: TokenBatch, config: UnlearningConfig, *,
-    difficulty: Float[np.ndarray, " n_forget"] | None = None, mask: dict[str, Tensor] | None = None,
+    difficulty: Float[np.ndarray, " n_forget"] | None = None, stages: Sequence[Stage] | None = None,
     restore: Callable[[Run], None] | None = None, after_step: Callable[[Run], None] = lambda run: None,
 ) -> Iterator[tuple[StepRecord, nn.Module]]:
     """Train a copy of the model to forget; yields after every step, and once before the first, with the copy as it is.
 
     `probe` holds the retain samples that are watched. The handle's model is never changed. The same seed on the same machine gives the
-    same weights. Dropout stays off. `difficulty` (high = hard) is for a curriculum, `mask` (`training.Trainer`) for frozen weights.
-    With LoRA the model has its adapters beside it: `lora.merged` gives a plain one. `restore` fills a run that goes on from a
-    checkpoint, and the first record is then that of its last step; `after_step` is called when a step's record has been consumed.
+    same weights. Dropout stays off. `difficulty` (high = hard) is for a curriculum. `stages` say which weights are trained when
+    (`training.Trainer`); epochs, draws and curricula go through them as through a run without. With LoRA the model has its adapters
+    beside it: `lora.merged` gives a plain one. `restore` fills a run that goes on from a checkpoint, and the first record is then that
+    of its last step; `after_step` is called when a step's record has been consumed.
 
     Raises ValueError for settings that do not fit, a model below the retain floor before it starts, and losses that are not finite.
     """
     torch.manual_seed(config.seed)
     forget, retain = forget.to(handle.device), retain.to(handle.device)
-    run = _start(handle, forget, config, difficulty, mask)
+    run = _start(handle, forget, config, difficulty, stages)
     n_batches = config.steps_per_epoch(len(forget))
     n_steps = n_batches * config.n_epochs
     if restore is not None:
@@ -145,7 +149,8 @@ def unlearn(
         if left == 0 or (config.evaluate_every and run.step % config.evaluate_every == 0):
             evaluation = _evaluate(run, n_batches, forget, probe)
         run.seconds = time.perf_counter() - start
-        record = StepRecord(run.step, n_steps, -(-run.step // n_batches), *losses, run.seconds, evaluation, tuple(rows))
+        record = StepRecord(run.step, n_steps, -(-run.step // n_batches), *losses, run.seconds, evaluation, tuple(rows),
+                            stage=None if stages is None else run.trainer.stage.name)
         yield record, run.trainer.model
         if evaluation is not None and run.evaluations[-1] is not evaluation:
             yield _stopped(run, n_steps, n_batches), run.trainer.model
@@ -153,8 +158,8 @@ def unlearn(
         after_step(run)
 
 
-def _start(handle: ModelHandle, forget: TokenBatch, config: UnlearningConfig, difficulty, mask) -> Run:
-    trainer, rng = Trainer(handle, config, forget, mask), np.random.default_rng(config.seed)
+def _start(handle: ModelHandle, forget: TokenBatch, config: UnlearningConfig, difficulty, stages) -> Run:
+    trainer, rng = Trainer(handle, config, forget, stages), np.random.default_rng(config.seed)
 
     def now(sigma: float, n_pairs: int) -> np.ndarray:
         return mrd(merged(trainer.model), forget, sigma=sigma, n_pairs=n_pairs, seed=config.seed).value
@@ -166,13 +171,14 @@ def _step(run: Run, n_batches: int, forget: TokenBatch, retain: TokenBatch) -> t
     config = run.trainer.config
     epoch, place = divmod(run.step, n_batches)
     if place == 0:
+        run.trainer.enter(epoch)
         run.order = run.draws.rows(epoch)
     n_rows = config.batch_size * config.n_accumulation
     rows = run.order[place * n_rows : (place + 1) * n_rows].tolist()
     beside = run.rng.choice(len(retain), min(n_rows, len(retain)), replace=False).tolist()
     losses = run.trainer.step(forget, rows, retain, beside)
     run.step += 1
-    if not np.isfinite(losses).all():
+    if not np.isfinite(losses if run.trainer.stage.with_retain else losses[0]).all():
         raise ValueError(f"training diverged at step {run.step}: losses {losses}; lower the learning rate")
     return rows, losses
 

@@ -19,6 +19,7 @@ from analysis.methods import NPO, RMU
 from analysis.record import record_run
 from analysis.run_files import RunFiles, checkpoint_file
 from analysis.sampling import CGA, CGATwoLevel, Curriculum
+from analysis.stages import Stage
 from analysis.unlearning import Run, UnlearningConfig
 from tests.analysis.test_record import floored
 
@@ -100,11 +101,12 @@ def test_a_resumed_run_counts_its_seconds_on_and_holds_no_second_copy_of_its_sta
 
 def test_a_mask_is_kept_up_over_an_interruption(handle, samples, tmp_path):
     mask = {"transformer.h.0.mlp.c_fc.weight": torch.rand(16, 24, generator=torch.Generator().manual_seed(0)) < 0.5}
-    recorded(handle, samples, CONFIG, tmp_path / "whole", mask=mask)
-    interrupted(handle, samples, CONFIG, tmp_path / "run", 5, mask=mask)
+    stages = [Stage("mask", 4, mask)]
+    recorded(handle, samples, CONFIG, tmp_path / "whole", stages=stages)
+    interrupted(handle, samples, CONFIG, tmp_path / "run", 5, stages=stages)
     with pytest.raises(ValueError, match="mask was .* and is None"):
         recorded(handle, samples, CONFIG, tmp_path / "run", resume=True)
-    recorded(handle, samples, CONFIG, tmp_path / "run", mask=mask, resume=True)
+    recorded(handle, samples, CONFIG, tmp_path / "run", stages=stages, resume=True)
     assert_same(tmp_path / "whole", tmp_path / "run")
 
 
@@ -155,8 +157,9 @@ def test_an_interrupted_run_survives_a_new_one_that_is_refused(handle, samples, 
     run = tmp_path / "run"
     recorded(handle, samples, CONFIG, tmp_path / "whole")
     interrupted(handle, samples, CONFIG, run, 5)
-    for config, options in ((CONFIG, {"mask": {"nothing": torch.ones(1, dtype=torch.bool)}}), (replace(CONFIG, retain_floor=1.0), {})):
-        with pytest.raises(ValueError, match=r"mask: the model has no|retain_floor"):
+    masked = {"stages": [Stage("mask", 4, {"nothing": torch.ones(1, dtype=torch.bool)})]}
+    for config, options in ((CONFIG, masked), (replace(CONFIG, retain_floor=1.0), {})):
+        with pytest.raises(ValueError, match=r"mask of stage mask: the model has no|retain_floor"):
             recorded(handle, samples, config, run, **options)
         assert checkpoint_file(run).is_file()  # else a resumed run would start anew, and end the same
     recorded(handle, samples, CONFIG, run, resume=True)

@@ -16,6 +16,7 @@ from analysis.methods import NPO, GradDiff
 from analysis.model import fingerprint
 from analysis.record import describe, record_run, samples_frame
 from analysis.sampling import CGA, Curriculum
+from analysis.stages import Stage
 from analysis.tokens import tokenize
 from analysis.unlearning import Evaluation, UnlearningConfig, final_nll, unlearn
 
@@ -127,7 +128,7 @@ def test_the_config_is_plain_data_and_a_mask_a_hash():
     assert describe(UnlearningConfig(NPO(), sampling=Curriculum()))["sampling_args"] == {"order": "easy_first"}
     values = torch.tensor([True, False])
     masks = [{"a": values}, {"a": torch.tensor([True, True])}, {"b": values}, {"a": values[None]}]
-    hashes = [describe(UnlearningConfig(NPO()), mask)["mask"] for mask in (*masks, dict(masks[0]))]
+    hashes = [describe(UnlearningConfig(NPO()), [Stage("mask", 10, mask)])["mask"] for mask in (*masks, dict(masks[0]))]
     assert len(set(hashes[:4])) == 4 and hashes[4] == hashes[0]
 
 

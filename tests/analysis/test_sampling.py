@@ -10,6 +10,7 @@ from analysis import unlearning
 from analysis.methods import METHODS, NPO, RMU
 from analysis.mrd import mrd
 from analysis.sampling import CGA, CGATwoLevel, Curriculum, Draws, Uniform, pool_size, proportional, two_level
+from analysis.stages import Stage
 from analysis.unlearning import UnlearningConfig, unlearn
 
 
@@ -116,8 +117,8 @@ def test_cga_goes_with_every_method_and_with_a_mask(name, handle, batch):
     method = RMU(layer=0) if name == "RMU" else METHODS[name]()
     config = UnlearningConfig(method, 1e-3, 1, 2, sampling=CGA(n_pairs=2))
     layer = "transformer.h.0.mlp.c_fc.weight"
-    mask = {layer: torch.ones(16, 24, dtype=torch.bool)}
-    model = [m for _, m in unlearn(handle, forget, retain, retain, config, mask=mask)][-1]
+    stages = [Stage("mask", 1, {layer: torch.ones(16, 24, dtype=torch.bool)})]
+    model = [m for _, m in unlearn(handle, forget, retain, retain, config, stages=stages)][-1]
     before = dict(handle.model.named_parameters())
     assert {n for n, p in model.named_parameters() if not torch.equal(p, before[n])} == {layer}
 

@@ -10,6 +10,7 @@ from analysis.evaluation import answer_logits
 from analysis.lora import add_adapters, merged
 from analysis.methods import METHODS, NPO, RMU, UNDIAL, GradDiff
 from analysis.model import fingerprint
+from analysis.stages import Stage
 from analysis.training import Trainer, micro_batches
 from analysis.unlearning import UnlearningConfig, unlearn
 from tests.tiny_models import tiny_model
@@ -27,6 +28,11 @@ def last_model(handle, split, config=CONFIG, **options):
     return [m for _, m in unlearn(handle, *split, split[1], config, **options)][-1]
 
 
+def masked(mask, config=CONFIG):
+    """A mask for the whole run."""
+    return [Stage("mask", config.n_epochs, mask)]
+
+
 def moved(handle, model) -> set[str]:
     """Names of the parameters that have changed at all."""
     before = dict(handle.model.named_parameters())
@@ -35,13 +41,13 @@ def moved(handle, model) -> set[str]:
 
 def test_a_mask_that_frees_all_is_no_mask(handle, split):
     free = {name: torch.ones(p.shape, dtype=torch.bool) for name, p in handle.model.named_parameters()}
-    assert fingerprint(last_model(handle, split, mask=free)) == fingerprint(last_model(handle, split)) != handle.fingerprint
+    assert fingerprint(last_model(handle, split, stages=masked(free))) == fingerprint(last_model(handle, split)) != handle.fingerprint
 
 
 def test_what_a_mask_freezes_keeps_its_bits_against_weight_decay_and_momentum(handle, split):
     free = torch.rand(handle.model.get_parameter(LAYER).shape, generator=torch.Generator().manual_seed(0)) < 0.5
     bias = "transformer.h.1.ln_2.bias"
-    model = last_model(handle, split, mask={LAYER: free, bias: torch.zeros(16, dtype=torch.bool)})
+    model = last_model(handle, split, stages=masked({LAYER: free, bias: torch.zeros(16, dtype=torch.bool)}))
     assert moved(handle, model) == {LAYER}
     assert moved(handle, last_model(handle, split)) > {LAYER, bias}  # weight decay alone moves everything else
     before, after = handle.model.get_parameter(LAYER), model.get_parameter(LAYER)
@@ -54,7 +60,7 @@ def test_masked_gradients_take_no_part_in_clipping(handle, split):
     for name, free in (("one", False), ("all", True)):
         mask = torch.full(handle.model.get_parameter(LAYER).shape, free)
         mask[0, 0] = True
-        trainer = Trainer(handle, replace(CONFIG, method=GradDiff(gamma=1e4)), split[0], {LAYER: mask})
+        trainer = Trainer(handle, replace(CONFIG, method=GradDiff(gamma=1e4)), split[0], masked({LAYER: mask}))
         trainer.step(split[0], [0, 1], split[1], [0, 1])
         gradient[name] = float(trainer.model.get_parameter(LAYER).grad[0, 0])
     assert abs(gradient["one"]) == pytest.approx(1.0, abs=1e-5) and abs(gradient["all"]) < 0.5
@@ -69,16 +75,16 @@ def test_masked_gradients_take_no_part_in_clipping(handle, split):
 ])
 def test_masks_that_do_not_fit_are_named(mask, message, handle, split):
     with pytest.raises(ValueError, match=message):
-        next(unlearn(handle, *split, split[1], CONFIG, mask=mask))
+        next(unlearn(handle, *split, split[1], CONFIG, stages=masked(mask)))
 
 
 def test_a_mask_refuses_lora_and_a_method_that_cannot_reach_what_is_free(handle, split):
     mask = {LAYER: torch.ones(16, 24, dtype=torch.bool)}
     with pytest.raises(ValueError, match="give one or the other"):
-        next(unlearn(handle, *split, split[1], replace(CONFIG, lora_rank=2), mask=mask))
+        next(unlearn(handle, *split, split[1], replace(CONFIG, lora_rank=2), stages=masked(mask)))
     above = {"transformer.h.1.mlp.c_fc.weight": mask[LAYER]}
     with pytest.raises(ValueError, match="the losses depend on no weight that may change"):
-        list(unlearn(handle, *split, split[1], replace(CONFIG, method=RMU(layer=0)), mask=above))
+        next(unlearn(handle, *split, split[1], replace(CONFIG, method=RMU(layer=0)), stages=masked(above)))
 
 
 def test_micro_batches_cover_both_lists_once_in_order():
