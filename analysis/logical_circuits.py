@@ -1,0 +1,209 @@
+"""A set of samples -> its maintain and break circuits, and the gates that they show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from analysis.ablation import Ablation, node_outputs, replacement
+from analysis.attribution import AttributionConfig, edge_scores
+from analysis.circuit import EdgeMask, Scores, select
+from analysis.dataset import Sample
+from analysis.faithfulness import masked_log_prob
+from analysis.gates import LogicalCircuit, gates_of
+from analysis.graph import GraphIndex
+from analysis.model import ModelHandle
+from analysis.tokens import TokenBatch, tokenize
+
+Goal = Literal["maintain", "break"]
+Masks = Bool[np.ndarray, "n_masks n_forward n_backward"]
+Shares = Float[np.ndarray, " n_masks"]
+N_SIZES = 12  # of the first round; every further one halves the gap
+TIE = 1e-6  # weight of the other end's score, see `_strength`
+
+
+@dataclass(frozen=True)
+class DiscoveryConfig:
+    """How a set's circuits are found. `target` is the faithfulness and the completeness to reach, `n_samples` on how many samples
+    (drawn by `seed`) they are measured; scores are means over all samples.
+    """
+
+    method: Literal["greedy", "edge-pruning"] = "greedy"
+    ablation: Ablation = "mean"
+    target: float = 0.9
+    n_samples: int = 32
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, known in {"method": ("greedy", "edge-pruning"), "ablation": ("zero", "mean", "patching")}.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if not 0 < self.target <= 1:
+            raise ValueError(f"target: expected a share above 0 and at most 1, got {self.target}")
+        if self.n_samples < 1:
+            raise ValueError(f"n_samples: expected at least 1, got {self.n_samples}")
+
+
+@dataclass(frozen=True)
+class SetCircuits:
+    """`faithfulness` of `maintain` and `completeness` of `breaking`, each a ratio of means over `n_samples` samples; `reached`: both
+    are at the target. Scores are means over the whole set, at the clean end (`noising`) and at the ablated end (`denoising`).
+    """
+
+    logical: LogicalCircuit
+    maintain: EdgeMask
+    breaking: EdgeMask
+    noising: Scores
+    denoising: Scores
+    faithfulness: float
+    completeness: float
+    reached: bool
+    n_samples: int
+
+
+def set_circuits(
+    handle: ModelHandle, samples: list[Sample], config: DiscoveryConfig, *, reference: TokenBatch | None = None,
+    report: Callable[[str, int, int], None] = lambda phase, done, total: None,
+) -> SetCircuits:
+    """The maintain and the break circuit of a set, and their gates. `reference` is for mean ablation (default: the set itself).
+
+    maintain: run from the clean input, edges outside the circuit carry ablated values. break: the same with clean and ablated
+    exchanged, as in the code released with arXiv 2509.20977: run from the ablated input, edges outside the circuit carry clean values,
+    so that the ablation has to travel along the circuit. (Were the circuit's edges set to ablated values instead, the one edge behind
+    a gate would break the answer without its inputs, and no OR would ever show.) In both, a circuit's share is
+    (M(circuit) - M(no edge)) / (M(all edges) - M(no edge)), M = mean answer log-probability over the samples: faithfulness in the
+    maintain run, completeness in the break run.
+
+    `greedy` differs from the paper, which learns masks: circuits grow by |score|, by that of their own end, and are the smallest on a
+    grid refined by halving. `edge-pruning` learns them. Raises ValueError for an empty set, and where ablation breaks no answers.
+    """
+    if not samples:
+        raise ValueError("expected at least one sample to find circuits of, got none")
+    batch = tokenize(samples, handle.tokenizer, max_length=handle.max_length)
+    patching = config.ablation == "patching"
+    corrupted = tokenize(samples, handle.tokenizer, max_length=handle.max_length, corrupted=True) if patching else None
+    reference = batch if reference is None else reference
+    noising, denoising = _scores(handle, batch, config.ablation, reference, corrupted, report)
+    rows = np.random.default_rng(config.seed).permutation(len(batch))[: config.n_samples]
+    part, other = (b and b.select(sorted(rows.tolist())) for b in (batch, corrupted))
+    found, shares = {}, {}
+    for goal, own, opposite in (("maintain", noising, denoising), ("break", denoising, noising)):
+        runs = _Runs(handle, part, goal, config.ablation, reference, other)
+        if config.method == "greedy":
+            strength = _strength(own, opposite)
+            found[goal], shares[goal] = _grown(strength, handle.index, config.target, runs, lambda *n, g=goal: report(g, *n))
+        else:
+            from analysis.edge_pruning import prune_edges
+
+            found[goal] = prune_edges(
+                handle, part, goal, config.ablation, target=config.target, reference=reference, corrupted=other, seed=config.seed
+            )
+            shares[goal] = float(runs.shares(found[goal][None])[0])
+    return SetCircuits(
+        gates_of(handle.index, found["maintain"], found["break"], noising, denoising), found["maintain"], found["break"],
+        noising, denoising, shares["maintain"], shares["break"], min(shares.values()) >= config.target, len(part),
+    )
+
+
+def _scores(
+    handle: ModelHandle, batch: TokenBatch, ablation: Ablation, reference: TokenBatch, corrupted: TokenBatch | None,
+    report: Callable[[str, int, int], None],
+) -> list[Scores]:
+    """Mean scores at the clean and at the ablated end; EAP-IG with one step at the left is EAP with the gradient at the latter."""
+    at_ablated_end = AttributionConfig("EAP-IG-inputs", ablation, 1, quadrature="left")
+    ends = {"noising": AttributionConfig("EAP", ablation), "denoising": at_ablated_end}
+    return [
+        edge_scores(
+            handle, batch, config, reference=reference, corrupted=corrupted, report=lambda *n, name=name: report(f"{name} scores", *n)
+        ).mean(0)
+        for name, config in ends.items()
+    ]
+
+
+def _strength(own: Scores, opposite: Scores) -> Scores:
+    """|score|, ties by the |score| at the other end: where a target is saturated, all its inputs score 0, those that it could use
+    and those it could not."""
+    own, opposite = (np.abs(scores).astype(np.float64) for scores in (own, opposite))
+    return own / max(own.max(), 1e-30) + TIE * opposite / max(opposite.max(), 1e-30)
+
+
+class _Runs:
+    """Ablated runs of some samples for one goal."""
+
+    def __init__(
+        self, handle: ModelHandle, batch: TokenBatch, goal: Goal, ablation: Ablation, reference: TokenBatch,
+        corrupted: TokenBatch | None,
+    ):
+        self.handle, self.batch, self.goal, self.corrupted = handle, batch, goal, corrupted
+        self.fixed = None if ablation == "patching" else replacement(handle, batch, ablation, reference, None)
+        real = handle.index.real_edges
+        self.none, self.all = self.log_prob(np.stack([real & False, real]))
+        if not abs(self.all - self.none) > 1e-9 or (self.all > self.none) != (goal == "maintain"):
+            clean, ablated = (self.all, self.none) if goal == "maintain" else (self.none, self.all)
+            raise ValueError(
+                f"expected answers that {ablation} ablation makes less likely, got a mean log-probability of {clean:.4g} clean and "
+                f"{ablated:.4g} ablated; take another ablation, or samples that the model knows"
+            )
+
+    def shares(self, kept: Masks) -> Shares:
+        return (self.log_prob(kept) - self.none) / (self.all - self.none)
+
+    def log_prob(self, kept: Masks, n_rows: int = 16) -> Shares:
+        """Mean answer log-probability over the samples under each mask."""
+        total = np.zeros(len(kept))
+        masks = torch.from_numpy(kept).to(self.handle.device).float()
+        for start in range(0, len(self.batch), n_rows):
+            rows = list(range(start, min(start + n_rows, len(self.batch))))
+            part = self.batch.select(rows).to(self.handle.device)
+            ablated = self.fixed
+            if self.corrupted is not None:
+                ablated = node_outputs(self.handle, self.corrupted.select(rows).to(self.handle.device))[0]
+            clean = node_outputs(self.handle, part)[0] if self.goal == "break" else None
+            for row, mask in enumerate(masks[:, None]):
+                mask, others = (mask, ablated) if clean is None else exchanged(mask, clean, ablated)
+                with torch.no_grad():
+                    total[row] += masked_log_prob(self.handle, part, mask, others).sum().item()
+        return total / len(self.batch)
+
+
+def exchanged(kept: Tensor, clean: Tensor, ablated: Tensor) -> tuple[Tensor, Tensor]:
+    """Masks and replacements of a run from the ablated input in which edges not kept carry what the clean run wrote.
+
+    The run itself still starts from the clean embedding: for the edges out of `input`, not to be kept and to be replaced by the ablated
+    value is exchanged for its opposite.
+    """
+    embedded = ablated[:, :1].expand(len(clean), -1, clean.shape[2], -1)
+    return torch.cat([1 - kept[:, :1], kept[:, 1:]], 1), torch.cat([embedded, clean[:, 1:]], 1)
+
+
+def _grown(
+    strength: Scores, index: GraphIndex, target: float, runs: _Runs, report: Callable[[int, int], None]
+) -> tuple[EdgeMask, float]:
+    """The smallest greedy circuit at the target: the first on a geometric grid of sizes, then halving the gap to the size before.
+
+    The whole graph is at 1 by definition, so that there is one.
+    """
+    n_all = int(index.real_edges.sum())
+    sizes = np.unique(np.geomspace(1, n_all, N_SIZES).round().astype(int))
+    circuits = np.stack([select(strength, index, int(size)) for size in sizes])
+    shares = runs.shares(circuits)
+    first = int(np.argmax(shares >= target - 1e-9))
+    kept, share, low, high = circuits[first], shares[first], int(sizes[first - 1]) if first else 0, int(sizes[first])
+    n_rounds = int(np.ceil(np.log2(max(high - low, 1))))
+    for done in range(n_rounds):
+        report(done, n_rounds)
+        if high - low < 2:
+            break
+        middle = (low + high) // 2
+        circuit = select(strength, index, middle)
+        value = runs.shares(circuit[None])[0]
+        if value >= target - 1e-9:
+            kept, share, high = circuit, value, middle
+        else:
+            low = middle
+    report(n_rounds, n_rounds)
+    return kept, float(share)
