@@ -73,7 +73,7 @@ class ConflictMap:
     """What was found, of which model and data (`provenance`) and with which settings (`config`).
 
     `at_least` is the proven lower bound of `n_conflicts`, `seconds` the solver's, `n_parameters` the whole model's. `masks` maps a
-    what-if to the numbers of parameters that it frees: stage1, stage2, and touched, of their union.
+    what-if to the numbers of parameters that it frees: stage1, under the forget loss alone; stage2, under both; touched, in either.
     """
 
     status: str
