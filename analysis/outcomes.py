@@ -1,8 +1,8 @@
-"""What is on disk beside a run's own tables: its evaluation, its sampling, and the study's comparison of samplings.
+"""What is on disk beside a run's own tables: its evaluation, its sampling, and the study's comparisons of samplings and of masks.
 
 An evaluation is the folder `evaluation/` of a run, as `evaluate` writes it: LETHE_SUMMARY.json (metric: number, or text that says
-what it needs), evaluation.csv (a row per forget sample) and parameter_change.csv (by layer and component). The comparison is
-`curricula/` of a study's results, as `compare-curricula` writes it.
+what it needs), evaluation.csv (a row per forget sample) and parameter_change.csv (by layer and component). The comparisons are
+`curricula/` and `masks/` of a study's results, as `compare-curricula` and `compare-masks` write them.
 """
 
 import json
@@ -21,6 +21,8 @@ KEPT = 0.8  # retain probability from which a run counts as one that kept the re
 CURRICULA = ["method", "arm", "seed", "n_updates", "forget_probability", "retain_probability"]
 SAMPLINGS = {"Uniform": "uniform", "CGA": "cga", "CGATwoLevel": "cga-released"}  # of config.yaml
 MEASURED = ("mean", "low", "high", "minus_uniform", "minus_low", "minus_high")  # per outcome in summary.csv
+MASKS = ["method", "arm", "seed", "n_updates", "share_touched", "forget_probability", "retain_probability", "relearned_probability"]
+MINUS = [f"minus_{arm}{end}" for arm in ("unmasked", "random") for end in ("", "_low", "_high")]  # per outcome, of the masks
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,34 @@ def read_curricula(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     if not (folder / "curricula.csv").is_file():
         return None
     columns = [f"{outcome}_{name}" for outcome in ("forget", "retain") for name in MEASURED]
-    return _table(folder / "curricula.csv", CURRICULA), _table(folder / "summary.csv", ["method", "arm", "n_seeds", *columns])
+    return _tables(folder, "curricula", CURRICULA, ["method", "arm", "n_seeds", *columns])
 
 
-def _table(file: Path, columns: list[str]) -> pd.DataFrame:
+def read_masks(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]] | None:
+    """masks.csv (a row per run), summary.csv (a row per method and arm) and masks.json; None if there are none.
+
+    Raises ValueError if one lacks a column or cannot be read.
+    """
+    if not (folder / "masks.csv").is_file():
+        return None
+    columns = [f"{outcome}_{name}" for outcome in ("forget", "retain", "relearned") for name in (*MEASURED[:3], *MINUS)]
+    tables = _tables(folder, "masks", MASKS, ["method", "arm", "n_seeds", "share_touched", *columns])
+    try:
+        record = json.loads((folder / "masks.json").read_text())
+        if not isinstance(record, dict) or not isinstance(record.get("left_out"), dict):
+            raise ValueError("an object with left_out is expected")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder / 'masks.json'}: expected what `compare-masks` writes: {error}") from error
+    return *tables, record
+
+
+def _tables(folder: Path, name: str, of_runs: list[str], of_arms: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the command `compare-<name>` writes: <name>.csv and summary.csv, with at least these columns."""
+    by = f"compare-{name}"
+    return _table(folder / f"{name}.csv", of_runs, by), _table(folder / "summary.csv", of_arms, by)
+
+
+def _table(file: Path, columns: list[str], command: str) -> pd.DataFrame:
     try:
         frame = pd.read_csv(file, dtype={"method": str, "arm": str})
         numbers = [column for column in columns if column not in ("method", "arm")]
@@ -109,4 +135,4 @@ def _table(file: Path, columns: list[str]) -> pd.DataFrame:
     except KeyError as error:
         raise ValueError(f"{file}: expected the columns {', '.join(columns)}; {error.args[0]} is missing") from error
     except (OSError, ValueError) as error:
-        raise ValueError(f"{file}: expected a table as `compare-curricula` writes it: {error}") from error
+        raise ValueError(f"{file}: expected a table as `{command}` writes it: {error}") from error

@@ -7,13 +7,11 @@ import streamlit as st
 
 from analysis import jobs, outcomes, store
 from components import curricula_plot, layout
+from components.paired_text import CHANCE, differences, interval, seeds
 from components.run_form import short
 from components.run_options import SAMPLINGS
 
 LABELS = {name: label for name, (label, _) in SAMPLINGS.items()}
-MORE = {"forget": ("leaves more of the forget set", "leaves less of the forget set"),
-        "forget_hard": ("leaves more of its hard quarter", "leaves less of its hard quarter"),
-        "retain": ("keeps more of the retain set", "keeps less of the retain set")}
 TITLES = {"forget": "forget", "forget_hard": "forget, hard quarter", "retain": "retain"}
 
 
@@ -34,9 +32,8 @@ def show(study: store.Study) -> None:
         st.plotly_chart(curricula_plot.figure(part, LABELS), theme=None, key=f"curricula_{method}")
         updates = " or ".join(f"{n:g}" for n in sorted(runs["n_updates"].unique()))
         st.caption(
-            f"Means over {_seeds(part)}, {len(runs)} runs of {updates} updates each. Intervals are 95% t intervals over seeds; "
-            "differences to uniform are paired by seed. About one interval in twenty misses the truth by chance, and none is "
-            "corrected for their number. The dotted line is uniform sampling."
+            f"Means over {seeds(part)}, {len(runs)} runs of {updates} updates each. Intervals are 95% t intervals over seeds; "
+            f"differences to uniform are paired by seed. {CHANCE} The dotted line is uniform sampling."
         )
     with st.expander("The same as a table"):
         st.dataframe(readable(summary), hide_index=True, height="content", key="curricula_table")
@@ -52,20 +49,13 @@ def sentence(method: str, summary: pd.DataFrame) -> str:
     if known.empty:
         return f"{name}: one seed gives no interval, so nothing can be said about differences from uniform sampling."
     for row in known.to_dict("records"):
-        parts = [_difference(row, outcome) for outcome in curricula_plot.outcomes(summary)]
-        if any(parts):
-            said.append(f"**{layout.escape(LABELS.get(row['arm'], row['arm']))}** " + ", ".join(filter(None, parts)))
+        parts = differences(row, curricula_plot.outcomes(summary), "uniform", "minus")
+        if parts:
+            said.append(f"**{layout.escape(LABELS.get(row['arm'], row['arm']))}** " + ", ".join(parts))
     if not said:
-        return f"{name}: no sampling differs from uniform by more than chance over {_seeds(summary)} (every interval holds 0)."
+        return f"{name}: no sampling differs from uniform by more than chance over {seeds(summary)} (every interval holds 0)."
     rest = "" if len(said) == len(known) else " The others do not differ from it by more than chance."
-    return f"{name}, against uniform sampling over {_seeds(summary)}: {'; '.join(said)}.{rest}"
-
-
-def _difference(row: dict, outcome: str) -> str:
-    value, low, high = (row[f"{outcome}_minus_{end}"] for end in ("uniform", "low", "high"))
-    if not (low > 0 or high < 0):
-        return ""
-    return f"{MORE[outcome][value < 0]} ({value:+.3f}, {low:+.3f} to {high:+.3f})"
+    return f"{name}, against uniform sampling over {seeds(summary)}: {'; '.join(said)}.{rest}"
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
@@ -73,22 +63,10 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for outcome, (method, part) in product(curricula_plot.outcomes(summary), list(summary.groupby("method", sort=False))):
         for row in part.to_dict("records"):
-            minus = "" if row["arm"] == "uniform" else _interval(row, outcome, "{:+.3f}", ("minus_uniform", "minus_low", "minus_high"))
-            after = _interval(row, outcome, "{:.3f}", ("mean", "low", "high"))
+            minus = "" if row["arm"] == "uniform" else interval(row, outcome, ("minus_uniform", "minus_low", "minus_high"), "{:+.3f}")
+            after = interval(row, outcome, ("mean", "low", "high"), "{:.3f}")
             rows.append((method, TITLES[outcome], LABELS.get(row["arm"], row["arm"]), int(row["n_seeds"]), after, minus))
     return pd.DataFrame(rows, columns=["Method", "Set", "Sampling", "Seeds", "Probability after", "Minus uniform"])
-
-
-def _interval(row: dict, outcome: str, form: str, ends: tuple[str, str, str]) -> str:
-    value, low, high = (form.format(round(row[f"{outcome}_{end}"], 3) + 0.0) for end in ends)  # + 0.0: no minus before 0
-    if pd.isna(row[f"{outcome}_{ends[0]}"]):
-        return "not computed"
-    return value if pd.isna(row[f"{outcome}_{ends[1]}"]) else f"{value} ({low} to {high})"
-
-
-def _seeds(summary: pd.DataFrame) -> str:
-    n = sorted({int(n) for n in summary["n_seeds"]})
-    return f"{n[0]} seed{'' if n[0] == 1 else 's'}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
 
 
 def command(study: store.Study) -> str:

@@ -1,0 +1,107 @@
+"""Do the masks help? Every what-if mask against none and against random nodes, as `compare-masks` writes it."""
+
+import pandas as pd
+import streamlit as st
+
+from analysis import conflict_map, jobs, outcomes, store
+from components import layout, masks_plot
+from components.masks_plot import label
+from components.paired_text import CHANCE, differences, interval, seeds
+from components.run_form import short
+
+OUTCOMES = ["forget", "retain", "relearned"]
+MINUS = ("minus_unmasked", "minus_unmasked_low", "minus_unmasked_high")
+
+
+def show(study: store.Study, *, key: str) -> None:
+    """The whole section below its heading."""
+    folder = study.results / "masks"
+    try:
+        found = outcomes.read_masks(folder)
+    except ValueError as error:
+        layout.problem("The comparison of masks cannot be read.", str(error))
+        return
+    if found is None or found[1].empty:
+        layout.needs("runs with every mask and with none, over seeds; it needs the conflict map, and time for 24 runs", command(study))
+        return
+    table, summary, record = found
+    if _of_another_map(study, record):
+        st.warning("These runs used the masks of another conflict map than the one that this study has now: compare anew.")
+    for method, part in summary.groupby("method", sort=False):
+        for line in findings(str(method), part):
+            st.markdown(f"- {line}")
+    st.plotly_chart(masks_plot.figure(summary), theme=None, key=f"{key}_plot")
+    st.caption(_how(table, summary, record))
+    for arm, reason in record["left_out"].items():
+        st.caption(f"Left out: {layout.escape(label(str(arm)))}. {layout.escape(str(reason))}")
+    st.dataframe(readable(summary), hide_index=True, height="content", key=f"{key}_table")
+    st.download_button("Download every run (CSV)", store.csv_bytes(table), f"{study.slug}-masks.csv", "text/csv", key=f"{key}_csv")
+
+
+def findings(method: str, summary: pd.DataFrame) -> list[str]:
+    """What the intervals of one method say: CLUE against no mask, CLUE against random nodes, the other masks against none."""
+    name, rows = layout.escape(method), summary.to_dict("records")
+    if summary[["forget_minus_unmasked_low", "retain_minus_unmasked_low"]].isna().all(axis=None):
+        return [f"{name}: one seed gives no interval, so nothing can be said about differences."]
+    said = []
+    for row in (row for row in rows if row["arm"] == "clue"):
+        share = f"**{name}**, over {seeds(summary)}: CLUE lets {row['share_touched']:.1%} of the weights change."
+        said.append(f"{share} Against no mask it {_or_none(row, 'unmasked')}.")
+        if "random" in set(summary["arm"]):
+            said.append(f"{name}: against as many random nodes, CLUE {_or_none(row, 'random')}.")
+    others = [row for row in rows if row["arm"] not in ("unmasked", "clue")]
+    different = [(row, parts) for row in others if (parts := differences(row, OUTCOMES, "unmasked", "minus_unmasked"))]
+    if different:
+        listed = "; ".join(f"**{layout.escape(label(row['arm']))}** {', '.join(parts)}" for row, parts in different)
+        said.append(f"{name}, the other masks against no mask: {listed}.")
+    if same := [label(row["arm"]) for row in others if row["arm"] not in {row["arm"] for row, _ in different}]:
+        said.append(f"{name}, no different from no mask by more than chance: {layout.escape(', '.join(same))}.")
+    return said
+
+
+def _or_none(row: dict, control: str) -> str:
+    parts = differences(row, OUTCOMES, control, f"minus_{control}")
+    return ", ".join(parts) if parts else "does not differ by more than chance (every interval holds 0)"
+
+
+def _how(table: pd.DataFrame, summary: pd.DataFrame, record: dict) -> str:
+    updates = " or ".join(f"{n:g}" for n in sorted(table["n_updates"].unique()))
+    n_steps = (record.get("relearning") or {}).get("n_steps", "a few")
+    return (
+        f"Mean answer probabilities over {seeds(summary)}, {len(table)} runs of {updates} updates each, all at the learning rate of a "
+        "run without a mask: a mask that forgets less and keeps more may only have moved the model less. Intervals are 95% t intervals "
+        f"over seeds; differences are paired by seed. {CHANCE} Relearned: those forget samples that were not learnt again, after "
+        f"{n_steps} steps on a few others."
+    )
+
+
+def readable(summary: pd.DataFrame) -> pd.DataFrame:
+    """A row per method and mask: share of the weights that may change, means and differences to no mask with intervals, as text."""
+    rows = []
+    for row in summary.to_dict("records"):
+        cells = {"Method": row["method"], "Mask": label(row["arm"]), "May change": f"{row['share_touched']:.1%}"}
+        for outcome in OUTCOMES:
+            cells[outcome.capitalize()] = interval(row, outcome, ("mean", "low", "high"), "{:.3f}")
+        for outcome in OUTCOMES[:2]:
+            minus = "" if row["arm"] == "unmasked" else interval(row, outcome, MINUS, "{:+.3f}")
+            cells[f"{outcome.capitalize()} minus no mask"] = minus
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def _of_another_map(study: store.Study, record: dict) -> bool:
+    """Whether the study's conflict map now has other forget or conflict nodes; False where there is none to compare with."""
+    try:
+        now = conflict_map.read(study.results / "conflicts")
+    except ValueError:
+        return False
+    used = record.get("conflicts") or {}
+    return any(used.get(name) != list(now.assigned(name)) for name in ("forget", "conflict"))
+
+
+def command(study: store.Study) -> str:
+    """What to type for it."""
+    preset = ["--preset", "embedded"] if study.slug == "embedded" else []
+    sets = ["--model", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]
+    folders = ["--conflicts", short(study.results / "conflicts"), "--output", short(study.results / "masks")]
+    return jobs.command_line(["compare-masks", *sets, *preset, *folders])

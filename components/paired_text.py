@@ -1,0 +1,37 @@
+"""Means over seeds and their differences in words: what the comparisons of samplings and of masks both say."""
+
+import pandas as pd
+
+CHANCE = "About one interval in twenty misses the truth by chance, and none is corrected for their number."
+MORE = {
+    "forget": ("leaves more of the forget set", "leaves less of the forget set"),
+    "forget_hard": ("leaves more of its hard quarter", "leaves less of its hard quarter"),
+    "retain": ("keeps more of the retain set", "keeps less of the retain set"),
+    "relearned": ("gives more back after relearning", "gives less back after relearning"),
+}
+
+
+def differences(row: dict, outcomes: list[str], control: str, stem: str) -> list[str]:
+    """In which outcomes an arm differs from its control: those whose interval of the difference holds no 0.
+
+    `row`: of a summary; `stem`: what the ends of the interval are called there, `forget_<stem>_low`.
+    """
+    said = []
+    for outcome in outcomes:
+        value, low, high = (row[f"{outcome}_{end}"] for end in (f"minus_{control}", f"{stem}_low", f"{stem}_high"))
+        if low > 0 or high < 0:
+            said.append(f"{MORE[outcome][value < 0]} ({value:+.3f}, {low:+.3f} to {high:+.3f})")
+    return said
+
+
+def interval(row: dict, outcome: str, ends: tuple[str, str, str], form: str) -> str:
+    """A value and its interval, from the columns <outcome>_<end>; the value alone where one seed gave no interval."""
+    value, low, high = (form.format(round(row[f"{outcome}_{end}"], 3) + 0.0) for end in ends)  # + 0.0: no minus before 0
+    if pd.isna(row[f"{outcome}_{ends[0]}"]):
+        return "not computed"
+    return value if pd.isna(row[f"{outcome}_{ends[1]}"]) else f"{value} ({low} to {high})"
+
+
+def seeds(summary: pd.DataFrame) -> str:
+    n = sorted({int(n) for n in summary["n_seeds"]})
+    return f"{n[0]} seed{'' if n[0] == 1 else 's'}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
