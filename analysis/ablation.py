@@ -40,6 +40,17 @@ def replacement(
     return node_outputs(handle, corrupted)[0]
 
 
+def exchanged(
+    kept: Float[Tensor, "n_masks n_forward n_backward"], clean: NodeOutputs, ablated: Float[Tensor, "*batch n_forward pos d_model"]
+) -> tuple[Float[Tensor, "n_masks n_forward n_backward"], NodeOutputs]:
+    """Masks and replacements for the opposite run: from the ablated input, edges not kept carry what the clean run wrote.
+
+    The run itself still starts from the clean embedding: of an edge out of `input`, kept and not kept change places instead.
+    """
+    embedded = ablated[:, :1].expand_as(clean[:, :1])
+    return torch.cat([1 - kept[:, :1], kept[:, 1:]], 1), torch.cat([embedded, clean[:, 1:]], 1)
+
+
 def check_corrupted(batch: TokenBatch, corrupted: TokenBatch | None) -> None:
     """Raises ValueError unless there is a corrupted batch of the same shape, each sample as long as the clean one."""
     if corrupted is None or corrupted.input_ids.shape != batch.input_ids.shape:

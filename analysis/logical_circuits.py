@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from analysis.ablation import Ablation, node_outputs, replacement
+from analysis.ablation import Ablation, exchanged, node_outputs, replacement
 from analysis.attribution import AttributionConfig, edge_scores
 from analysis.circuit import EdgeMask, Scores, select
 from analysis.dataset import Sample
@@ -88,11 +88,12 @@ def set_circuits(
     corrupted = tokenize(samples, handle.tokenizer, max_length=handle.max_length, corrupted=True) if patching else None
     reference = batch if reference is None else reference
     noising, denoising = _scores(handle, batch, config.ablation, reference, corrupted, report)
+    fixed = None if patching else replacement(handle, batch, config.ablation, reference, None)
     rows = np.random.default_rng(config.seed).permutation(len(batch))[: config.n_samples]
     part, other = (b and b.select(sorted(rows.tolist())) for b in (batch, corrupted))
     found, shares = {}, {}
     for goal, own, opposite in (("maintain", noising, denoising), ("break", denoising, noising)):
-        runs = _Runs(handle, part, goal, config.ablation, reference, other)
+        runs = _Runs(handle, part, goal, other if patching else fixed)
         if config.method == "greedy":
             strength = _strength(own, opposite)
             found[goal], shares[goal] = _grown(strength, handle.index, config.target, runs, lambda *n, g=goal: report(g, *n))
@@ -132,21 +133,17 @@ def _strength(own: Scores, opposite: Scores) -> Scores:
 
 
 class _Runs:
-    """Ablated runs of some samples for one goal."""
+    """Ablated runs of some samples for one goal; what replaces nodes is fixed, or what the corrupted samples' run writes."""
 
-    def __init__(
-        self, handle: ModelHandle, batch: TokenBatch, goal: Goal, ablation: Ablation, reference: TokenBatch,
-        corrupted: TokenBatch | None,
-    ):
-        self.handle, self.batch, self.goal, self.corrupted = handle, batch, goal, corrupted
-        self.fixed = None if ablation == "patching" else replacement(handle, batch, ablation, reference, None)
+    def __init__(self, handle: ModelHandle, batch: TokenBatch, goal: Goal, ablated: Tensor | TokenBatch):
+        self.handle, self.batch, self.goal, self.ablated = handle, batch, goal, ablated
         real = handle.index.real_edges
         self.none, self.all = self.log_prob(np.stack([real & False, real]))
-        if not abs(self.all - self.none) > 1e-9 or (self.all > self.none) != (goal == "maintain"):
-            clean, ablated = (self.all, self.none) if goal == "maintain" else (self.none, self.all)
+        clean, ablated = (self.all, self.none) if goal == "maintain" else (self.none, self.all)
+        if not clean - ablated > 1e-9:
             raise ValueError(
-                f"expected answers that {ablation} ablation makes less likely, got a mean log-probability of {clean:.4g} clean and "
-                f"{ablated:.4g} ablated; take another ablation, or samples that the model knows"
+                f"expected answers that ablation makes less likely, got a mean log-probability of {clean:.4g} clean and {ablated:.4g} "
+                "ablated; take another ablation, or samples that the model knows"
             )
 
     def shares(self, kept: Masks) -> Shares:
@@ -156,28 +153,19 @@ class _Runs:
         """Mean answer log-probability over the samples under each mask."""
         total = np.zeros(len(kept))
         masks = torch.from_numpy(kept).to(self.handle.device).float()
-        for start in range(0, len(self.batch), n_rows):
-            rows = list(range(start, min(start + n_rows, len(self.batch))))
+        for rows in torch.arange(len(self.batch)).split(n_rows):
             part = self.batch.select(rows).to(self.handle.device)
-            ablated = self.fixed
-            if self.corrupted is not None:
-                ablated = node_outputs(self.handle, self.corrupted.select(rows).to(self.handle.device))[0]
+            ablated = self.ablated
+            if isinstance(ablated, TokenBatch):
+                ablated = node_outputs(self.handle, ablated.select(rows).to(self.handle.device))[0]
             clean = node_outputs(self.handle, part)[0] if self.goal == "break" else None
-            for row, mask in enumerate(masks[:, None]):
-                mask, others = (mask, ablated) if clean is None else exchanged(mask, clean, ablated)
+            for row in range(len(kept)):
+                mask, others = masks[row : row + 1], ablated
+                if clean is not None:
+                    mask, others = exchanged(mask, clean, ablated)
                 with torch.no_grad():
                     total[row] += masked_log_prob(self.handle, part, mask, others).sum().item()
         return total / len(self.batch)
-
-
-def exchanged(kept: Tensor, clean: Tensor, ablated: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks and replacements of a run from the ablated input in which edges not kept carry what the clean run wrote.
-
-    The run itself still starts from the clean embedding: for the edges out of `input`, not to be kept and to be replaced by the ablated
-    value is exchanged for its opposite.
-    """
-    embedded = ablated[:, :1].expand(len(clean), -1, clean.shape[2], -1)
-    return torch.cat([1 - kept[:, :1], kept[:, 1:]], 1), torch.cat([embedded, clean[:, 1:]], 1)
 
 
 def _grown(
