@@ -13,10 +13,12 @@ import typer
 
 from analysis import (
     alone_command,
+    conflicts_command,
     conversion,
     curricula_command,
     demo_command,
     evaluate_command,
+    masks_command,
     runs,
     sensitivity_command,
     store,
@@ -31,7 +33,9 @@ app.add_typer(conversion.app)
 app.add_typer(sensitivity_command.app)
 app.add_typer(alone_command.app)
 app.add_typer(curricula_command.app)
+app.add_typer(masks_command.app)
 app.add_typer(evaluate_command.app)
+app.add_typer(conflicts_command.app)
 
 Attribution = Literal["EAP", "EAP-IG-inputs", "EAP-IG-activations", "exact"]
 MetricName = Literal["log_prob", "probability", "released"]
