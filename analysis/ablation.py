@@ -41,7 +41,8 @@ def replacement(
 
 
 def exchanged(
-    kept: Float[Tensor, "n_masks n_forward n_backward"], clean: NodeOutputs, ablated: Float[Tensor, "*batch n_forward pos d_model"]
+    kept: Float[Tensor, "n_masks n_forward n_backward"], clean: NodeOutputs,
+    ablated: Float[Tensor, "#batch n_forward #pos d_model"],
 ) -> tuple[Float[Tensor, "n_masks n_forward n_backward"], NodeOutputs]:
     """Masks and replacements for the opposite run: from the ablated input, edges not kept carry what the clean run wrote.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ Goal = Literal["maintain", "break"]
 Masks = Bool[np.ndarray, "n_masks n_forward n_backward"]
 Shares = Float[np.ndarray, " n_masks"]
 N_SIZES = 12  # of the first round; every further one halves the gap
+TOLERANCE = 1e-6  # of a share
 TIE = 1e-6  # weight of the other end's score, see `_strength`
 
 
@@ -79,7 +81,8 @@ def set_circuits(
     maintain run, completeness in the break run.
 
     `greedy` differs from the paper, which learns masks: circuits grow by |score|, by that of their own end, and are the smallest on a
-    grid refined by halving. `edge-pruning` learns them. Raises ValueError for an empty set, and where ablation breaks no answers.
+    grid refined by halving. `edge-pruning` learns them. Raises ValueError for an empty set, and where ablation changes
+    nothing. Where it makes answers likelier, circuits are those of what holds them down.
     """
     if not samples:
         raise ValueError("expected at least one sample to find circuits of, got none")
@@ -88,25 +91,23 @@ def set_circuits(
     corrupted = tokenize(samples, handle.tokenizer, max_length=handle.max_length, corrupted=True) if patching else None
     reference = batch if reference is None else reference
     noising, denoising = _scores(handle, batch, config.ablation, reference, corrupted, report)
-    fixed = None if patching else replacement(handle, batch, config.ablation, reference, None)
     rows = np.random.default_rng(config.seed).permutation(len(batch))[: config.n_samples]
     part, other = (b and b.select(sorted(rows.tolist())) for b in (batch, corrupted))
+    ablated = other if patching else replacement(handle, batch, config.ablation, reference, None)
     found, shares = {}, {}
-    for goal, own, opposite in (("maintain", noising, denoising), ("break", denoising, noising)):
-        runs = _Runs(handle, part, goal, other if patching else fixed)
+    for goal, strength in (("maintain", _strength(noising, denoising)), ("break", _strength(denoising, noising))):
+        runs = _Runs(handle, part, goal, ablated)
         if config.method == "greedy":
-            strength = _strength(own, opposite)
-            found[goal], shares[goal] = _grown(strength, handle.index, config.target, runs, lambda *n, g=goal: report(g, *n))
+            found[goal], shares[goal] = _grown(strength, handle.index, config.target, runs, partial(report, goal))
         else:
             from analysis.edge_pruning import prune_edges
 
-            found[goal] = prune_edges(
-                handle, part, goal, config.ablation, target=config.target, reference=reference, corrupted=other, seed=config.seed
-            )
+            options = {"target": config.target, "reference": reference, "corrupted": other, "seed": config.seed}
+            found[goal] = prune_edges(handle, part, goal, config.ablation, report=partial(report, goal), **options)
             shares[goal] = float(runs.shares(found[goal][None])[0])
     return SetCircuits(
         gates_of(handle.index, found["maintain"], found["break"], noising, denoising), found["maintain"], found["break"],
-        noising, denoising, shares["maintain"], shares["break"], min(shares.values()) >= config.target, len(part),
+        noising, denoising, shares["maintain"], shares["break"], min(shares.values()) >= config.target - TOLERANCE, len(part),
     )
 
 
@@ -119,7 +120,7 @@ def _scores(
     ends = {"noising": AttributionConfig("EAP", ablation), "denoising": at_ablated_end}
     return [
         edge_scores(
-            handle, batch, config, reference=reference, corrupted=corrupted, report=lambda *n, name=name: report(f"{name} scores", *n)
+            handle, batch, config, reference=reference, corrupted=corrupted, report=partial(report, f"{name} scores")
         ).mean(0)
         for name, config in ends.items()
     ]
@@ -139,11 +140,10 @@ class _Runs:
         self.handle, self.batch, self.goal, self.ablated = handle, batch, goal, ablated
         real = handle.index.real_edges
         self.none, self.all = self.log_prob(np.stack([real & False, real]))
-        clean, ablated = (self.all, self.none) if goal == "maintain" else (self.none, self.all)
-        if not clean - ablated > 1e-9:
+        if not abs(self.all - self.none) > 1e-9:
             raise ValueError(
-                f"expected answers that ablation makes less likely, got a mean log-probability of {clean:.4g} clean and {ablated:.4g} "
-                "ablated; take another ablation, or samples that the model knows"
+                f"expected ablation to change the answers' mean log-probability, but it is {self.all:.6g} with all edges and "
+                f"{self.none:.6g} with none ({goal} run); take another ablation"
             )
 
     def shares(self, kept: Masks) -> Shares:
@@ -179,7 +179,7 @@ def _grown(
     sizes = np.unique(np.geomspace(1, n_all, N_SIZES).round().astype(int))
     circuits = np.stack([select(strength, index, int(size)) for size in sizes])
     shares = runs.shares(circuits)
-    first = int(np.argmax(shares >= target - 1e-9))
+    first = int(np.argmax(shares >= target - TOLERANCE))
     kept, share, low, high = circuits[first], shares[first], int(sizes[first - 1]) if first else 0, int(sizes[first])
     n_rounds = int(np.ceil(np.log2(max(high - low, 1))))
     for done in range(n_rounds):
@@ -189,7 +189,7 @@ def _grown(
         middle = (low + high) // 2
         circuit = select(strength, index, middle)
         value = runs.shares(circuit[None])[0]
-        if value >= target - 1e-9:
+        if value >= target - TOLERANCE:
             kept, share, high = circuit, value, middle
         else:
             low = middle

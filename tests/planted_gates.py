@@ -51,8 +51,9 @@ def planted(logic: str, then_and: bool = False, sharpness: float = 4.0) -> Model
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
-        vocab_size=len(WORDS), n_embd=D_MODEL, n_head=N_HEADS, n_layer=1 + then_and, n_inner=8, n_positions=16, activation_function="relu",
-        tie_word_embeddings=False, bos_token_id=None, eos_token_id=0, pad_token_id=1, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+        vocab_size=len(WORDS), n_embd=D_MODEL, n_head=N_HEADS, n_layer=1 + then_and, n_inner=8, n_positions=16,
+        activation_function="relu", tie_word_embeddings=False, bos_token_id=None, eos_token_id=0, pad_token_id=1, resid_pdrop=0.0,
+        embd_pdrop=0.0, attn_pdrop=0.0,
     )
     model = GPT2LMHeadModel(config).double().eval()
     with torch.no_grad():
@@ -63,11 +64,9 @@ def planted(logic: str, then_and: bool = False, sharpness: float = 4.0) -> Model
 
 
 def planted_samples(n: int = 4) -> list[Sample]:
-    """Questions that name all letters, with one in which none is written large."""
-    fillers = ["u", "v", "w"] * n
-    return [
-        Sample(f"s{row}", f"A B C {fillers[row]}", "yes", "forget", row, f"a b c {fillers[row]}") for row in range(n)
-    ]
+    """Questions in which all letters are large, and corrupted ones in which none is."""
+    words = ["uvw"[row % 3] for row in range(n)]
+    return [Sample(f"s{row}", f"A B C {word}", "yes", "forget", row, f"a b c {word}") for row, word in enumerate(words)]
 
 
 def _set(model: torch.nn.Module, logics: list, sharpness: float) -> None:
