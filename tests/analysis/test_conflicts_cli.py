@@ -1,0 +1,182 @@
+"""The command `conflicts`, from files to a map: what it writes, says, warns of and refuses."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from analysis import conflict_map, conflict_search
+from analysis.__main__ import app
+from analysis.conflict import find_conflicts
+from analysis.conflict_search import reference_of, search, warnings
+from analysis.dataset import load_samples
+from analysis.logical_circuits import DiscoveryConfig, set_circuits
+from analysis.losses import answer_log_prob
+from analysis.model import load_model
+from analysis.node_masks import mask_of, n_parameters
+from analysis.tokens import tokenize
+from tests.analysis.test_conflict_map import made_map, node
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["conflicts", *(str(a) for a in arguments)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tokenizer):
+    """A model folder, a forget set and two retain sets, all of which the model knows: else there is nothing that ablation breaks."""
+    from tests.tiny_models import tiny_model
+
+    root = tmp_path_factory.mktemp("conflicts")
+    for name, place in (("forget", "Lund"), ("retain", "Oslo"), ("others", "Rome")):
+        rows = [{"question": f"Where does {person} live?", "answer": f"{place} {i}"}
+                for i, person in enumerate((f"Ana {name}", f"Bo {name}", f"Cy {name}"))]
+        (root / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = tiny_model("llama", len(tokenizer)).float()
+    taught = tokenize([s for name in ("forget", "retain", "others") for s in load_samples(root / f"{name}.jsonl")], tokenizer)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(40):
+        optimiser.zero_grad()
+        (-answer_log_prob(model(taught.input_ids).logits, taught.labels).mean()).backward()
+        optimiser.step()
+    model.save_pretrained(root / "model")
+    tokenizer.save_pretrained(root / "model")
+    return root
+
+
+def given(folder, *, target=0.5):
+    return "--model", folder / "model", "--forget", folder / "forget.jsonl", "--target", target, "--ablation", "zero", "--device", "cpu"
+
+
+@pytest.fixture(scope="module")
+def written(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "map"
+    result = run(*given(folder), "--retain", folder / "retain.jsonl", "--retain", folder / "others.jsonl", "--output", out)
+    assert result.exit_code == 0, result.output
+    return out, result
+
+
+def test_the_map_says_what_the_parts_find(folder, written):
+    found = conflict_map.read(written[0])
+    handle = load_model(folder / "model", "cpu")
+    sets = [load_samples(folder / f"{name}.jsonl") for name in ("forget", "retain", "others")]
+    circuits = [set_circuits(handle, samples, DiscoveryConfig("greedy", "zero", 0.5)) for samples in sets]
+    assert [c.logical for c in found.circuits] == [c.logical for c in circuits]
+    solved = find_conflicts(circuits[0].logical, [c.logical for c in circuits[1:]])
+    assert (found.status, found.n_conflicts, found.at_least) == (solved.status, solved.n_conflicts, solved.at_least)
+    assert list(found.nodes) == handle.index.forward_names[1:]
+    for name, made in found.nodes.items():
+        assert made.assigned == solved.assigned.get(name, "retain") and made.fixed == solved.fixed.get(name, True)
+        assert made.label == ("free" if not made.fixed and made.assigned != "conflict" else made.assigned)
+        assert made.n_parameters == n_parameters(mask_of(handle, [name])) and made.reason
+        row = handle.index.forward_names.index(name)
+        assert made.forget_score == pytest.approx(np.abs(circuits[0].noising[row]).sum(), rel=1e-5)
+        retained = [np.abs(c.noising[row]).sum() for c in circuits[1:]]
+        assert made.retain_score == pytest.approx(np.mean(retained), rel=1e-5)
+        assert ("forget" in made.circuits) == (name in circuits[0].logical.nodes)
+        assert ("retain" in made.circuits) == any(name in c.logical.nodes for c in circuits[1:])
+
+
+def test_the_map_says_where_it_comes_from(folder, written):
+    found = conflict_map.read(written[0])
+    assert found.fingerprint == load_model(folder / "model", "cpu").fingerprint
+    assert {name: data["n"] for name, data in found.provenance["data"].items()} == {"forget": 3, "retain 1": 3, "retain 2": 3}
+    assert [(c.set, c.file) for c in found.circuits] == [
+        ("forget", "forget.jsonl"), ("retain", "retain.jsonl"), ("retain", "others.jsonl")]
+    expected = {"method": "greedy", "ablation": "zero", "target": 0.5, "n_samples": 32, "seed": 0, "time_limit": 60.0, "n_reference": 0}
+    assert found.config == expected
+    for circuit in found.circuits:
+        assert circuit.n_samples == 3 and circuit.reached and circuit.faithfulness >= 0.5 and circuit.completeness >= 0.5
+
+
+def test_the_masks_are_the_assigned_nodes_weights(folder, written):
+    out, result = written
+    found, handle, saved = conflict_map.read(out), load_model(folder / "model", "cpu"), load_file(out / "masks.safetensors")
+    for where in ("forget", "conflict"):
+        expected = mask_of(handle, found.assigned(where))
+        part = {name.removeprefix(f"{where}/"): free for name, free in saved.items() if name.startswith(f"{where}/")}
+        assert part.keys() == expected.keys() and all((part[name] == expected[name]).all() for name in part)
+        assert found.masks["clue"]["stage1" if where == "forget" else "stage2"] == n_parameters(expected)
+    share = found.masks["clue"]["touched"] / found.n_parameters
+    assert f"the masks touch {share:.1%} of the parameters" in result.stdout
+    counts = found.n_labelled()
+    assert result.stdout.startswith(f"{counts['forget']} forget, {counts['retain']} retain, {counts['conflict']} conflict, ")
+
+
+def test_the_cnf_is_satisfiable_exactly_without_conflicts(written):
+    from pysat.formula import CNF
+    from pysat.solvers import Cadical153
+
+    with Cadical153(bootstrap_with=CNF(str(written[0] / "circuit.cnf"))) as solver:
+        assert solver.solve() == (conflict_map.read(written[0]).n_conflicts == 0)
+
+
+def test_progress_names_the_set(written):
+    assert "forget set: " in written[1].stderr and "retain 2 set: " in written[1].stderr and "conflicts 1 of 1" in written[1].stderr
+
+
+def test_under_mean_ablation_one_mean_over_all_sets_serves_each(folder, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(conflict_search, "set_circuits", lambda *a, reference, **k: seen.append(reference) or set_circuits(
+        *a, reference=reference, **k))
+    handle = load_model(folder / "model", "cpu")
+    forget, retain = ((folder / name, load_samples(folder / name)) for name in ("forget.jsonl", "retain.jsonl"))
+    found = search(handle, forget, [retain], DiscoveryConfig(target=0.3), 60.0, lambda *_: None)
+    assert [len(reference) for reference in seen] == [6, 6] and found.config["n_reference"] == 6
+    monkeypatch.setattr(conflict_search, "MAX_REFERENCE", 3)
+    capped = reference_of(handle, [forget[1], retain[1]])
+    answers = {handle.tokenizer.decode(row[row >= 0]).strip() for row in capped.labels}
+    assert answers == {"Lund 0", "Lund 2", "Oslo 2"}  # the first, the middle and the last
+
+
+def test_the_same_samples_in_both_sets_are_in_conflict(folder, tmp_path):
+    made = run(*given(folder), "--retain", folder / "forget.jsonl", "--output", tmp_path / "map")
+    assert made.exit_code == 0 and conflict_map.read(tmp_path / "map").n_conflicts >= 1
+
+
+def test_a_second_map_replaces_the_first_and_nothing_else(folder, tmp_path):
+    arguments = (*given(folder), "--retain", folder / "retain.jsonl", "--limit", 1)
+    assert run(*arguments, "--output", tmp_path / "map").exit_code == 0
+    (tmp_path / "map" / "stale").touch()
+    assert run(*arguments, "--output", tmp_path / "map").exit_code == 0
+    assert {file.name for file in (tmp_path / "map").iterdir()} == {"conflicts.json", "circuit.cnf", "masks.safetensors"}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter").write_text("dear")
+    refused = run(*arguments, "--output", tmp_path / "mine")
+    assert refused.exit_code == 2 and "holds no conflicts.json" in refused.stderr and (tmp_path / "mine" / "letter").exists()
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (("--target", 0), "target"), (("--target", "nan"), "target"), (("--n-samples", 0), "n_samples"), (("--limit", 0), "limit"),
+    (("--time-limit", 0), "--time-limit: expected seconds above 0"), (("--time-limit", "nan"), "--time-limit"),
+    (("--retain", "none.jsonl"), "none.jsonl: no such file"),
+    (("--ablation", "patching"), "corrupted_question"),
+])
+def test_bad_input_is_one_line_and_leaves_nothing(folder, tmp_path, options, message):
+    out = tmp_path / "map"
+    refused = run(*given(folder), "--retain", folder / "retain.jsonl", *options, "--output", out)
+    assert refused.exit_code == 2, refused.output
+    lines = [line for line in refused.stderr.splitlines() if " of " not in line]
+    assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0] and not any(tmp_path.iterdir())
+
+
+def test_warnings_say_what_a_reader_should_know():
+    sound = made_map({"a0.h0": node("forget"), "m0": node("conflict"), "a0.h1": node()})
+    sound = replace(sound, circuits=tuple(replace(c, reached=True) for c in sound.circuits))
+    assert warnings(sound) == []
+    missed = replace(sound, circuits=(replace(sound.circuits[0], reached=False, faithfulness=0.62), *sound.circuits[1:]))
+    assert "forget.jsonl: its circuits keep 0.62 and break 0.80 of the answers, not the target of 0.9" in warnings(missed)[0]
+    assert "1 conflicts are the fewest found, at least 0 proven" in warnings(replace(sound, status="timeout", at_least=0))[0]
+    assert "may not be" in warnings(replace(sound, status="optimal, backbone incomplete"))[0]
+
+    def said(**nodes):
+        return warnings(replace(sound, nodes=nodes))
+
+    assert "no conflict node was found" in said(m0=node("forget"))[0]
+    assert "no forget node was found" in said(m0=node("conflict"), m1=node())[0]
+    assert "no run can use the map" in said(m0=node())[0]
+    assert ["every head and MLP is in conflict" in text for text in said(m0=node("conflict"))] == [False, True]
