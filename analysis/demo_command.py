@@ -17,6 +17,7 @@ from analysis.command import Seed
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 METHODS = ("GradAscent", "GradDiff", "NPO", "SimNPO", "RMU", "UNDIAL", "IdkDPO")
+TWO_METHODS = ("--method", "NPO", "--method", "GradDiff")  # of the comparisons over seeds
 N_SEEDS = 3  # of each shipped run; one leaves observed difficulty too noisy to judge a score by
 
 
@@ -31,15 +32,16 @@ def build(output: Path = store.DATA, seed: Seed = 0) -> None:
 @app.command()
 def results(
     part: Annotated[list[str] | None, typer.Argument(
-        help="made anew: scores, circuits, sensitivity, evaluation, runs, alone, curricula, validity; default: all, in this order"
+        help="made anew: scores, circuits, sensitivity, evaluation, conflicts, masks, runs, alone, curricula, validity; "
+             "default: all, in this order"
     )] = None,
     data: Path = store.DATA,
 ) -> None:
     """Score the embedded set, run and evaluate every method on it with three seeds, and all else that the pages show of it, by the
     commands that a user has; written to DATA/results. About an hour on 2 cores."""
     steps: dict[str, Callable[[Path], None]] = {
-        "scores": _scores, "circuits": _circuits, "sensitivity": _sensitivity, "evaluation": _evaluation, "runs": _runs,
-        "alone": _alone, "curricula": _curricula, "validity": _validity,
+        "scores": _scores, "circuits": _circuits, "sensitivity": _sensitivity, "evaluation": _evaluation,
+        "conflicts": _conflicts, "masks": _masks, "runs": _runs, "alone": _alone, "curricula": _curricula, "validity": _validity,
     }
     if unknown := [name for name in part or () if name not in steps]:
         raise typer.BadParameter(f"expected some of {', '.join(steps)}, got {unknown[0]!r}")
@@ -65,6 +67,19 @@ def _sensitivity(data: Path) -> None:
 def _evaluation(data: Path) -> None:
     """Of the model before unlearning, to compare with."""
     _evaluate(data, data / "model", data / "results" / "evaluation")
+
+
+def _conflicts(data: Path) -> None:
+    """Without the masks, which can be made again of the map and are as large as the model."""
+    folder = data / "results" / "conflicts"
+    _run("conflicts", *_sets(data), "--output", str(folder))
+    (folder / "masks.safetensors").unlink()
+
+
+def _masks(data: Path) -> None:
+    target = data / "results"
+    given = [*TWO_METHODS, "--preset", "embedded", "--n-seeds", "5", "--conflicts", str(target / "conflicts")]
+    _run("compare-masks", *_sets(data), *given, "--output", str(target / "masks"))
 
 
 def _runs(data: Path) -> None:
@@ -98,8 +113,8 @@ def _alone(data: Path) -> None:
 
 def _curricula(data: Path) -> None:
     target = data / "results"
-    chosen = ["--method", "NPO", "--method", "GradDiff", "--preset", "embedded", "--scores", str(target / "scores")]
-    _run("compare-curricula", *_sets(data), *chosen, "--output", str(target / "curricula"))
+    given = [*TWO_METHODS, "--preset", "embedded", "--scores", str(target / "scores")]
+    _run("compare-curricula", *_sets(data), *given, "--output", str(target / "curricula"))
 
 
 def _validity(data: Path) -> None:

@@ -96,3 +96,25 @@ def test_a_part_that_fails_ends_results_with_its_exit_code(tmp_path, monkeypatch
     result = CliRunner().invoke(demo_command.app, ["results", "circuits", "validity", "--data", str(tmp_path)], standalone_mode=False)
     assert result.return_value == 2 and result.exception is None
     assert len(calls) == 1 and "circuits" in calls[0]  # the next part did not start
+
+
+def test_the_map_is_kept_without_its_masks_and_then_compared_by_two_methods(tmp_path, monkeypatch):
+    calls = []
+
+    def succeed(command, **_):
+        calls.append(command)
+        folder = Path(command[command.index("--output") + 1])
+        folder.mkdir(parents=True)
+        for name in ("conflicts.json", "masks.safetensors"):
+            (folder / name).touch()
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(demo_command.subprocess, "run", succeed)
+    result = CliRunner().invoke(demo_command.app, ["results", "masks", "conflicts", "--data", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert [command[3] for command in calls] == ["conflicts", "compare-masks"]
+    kept = tmp_path / "results" / "conflicts"
+    assert [path.name for path in kept.iterdir()] == ["conflicts.json"]
+    comparison = calls[1]
+    assert comparison[comparison.index("--conflicts") + 1] == str(kept)
+    assert [comparison[i + 1] for i, word in enumerate(comparison) if word == "--method"] == ["NPO", "GradDiff"]
