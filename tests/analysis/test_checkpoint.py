@@ -15,13 +15,14 @@ import pytest
 import torch
 
 from analysis import checkpoint
-from analysis.methods import NPO, RMU
+from analysis.methods import NPO, RMU, GradDiff
 from analysis.record import record_run
 from analysis.run_files import RunFiles, checkpoint_file
 from analysis.sampling import CGA, CGATwoLevel, Curriculum
 from analysis.stages import Stage
 from analysis.unlearning import Run, UnlearningConfig
 from tests.analysis.test_record import floored
+from tests.analysis.test_stages import two_stages
 
 CONFIG = UnlearningConfig(NPO(), 1e-2, 4, 2, evaluate_every=2)  # 2 steps per epoch, 8 steps
 STEPS, TRAJECTORIES = "steps.csv", "trajectories.csv"
@@ -108,6 +109,50 @@ def test_a_mask_is_kept_up_over_an_interruption(handle, samples, tmp_path):
         recorded(handle, samples, CONFIG, tmp_path / "run", resume=True)
     recorded(handle, samples, CONFIG, tmp_path / "run", stages=stages, resume=True)
     assert_same(tmp_path / "whole", tmp_path / "run")
+
+
+@pytest.mark.parametrize(("stop_at", "change"), [
+    (4, {}), (5, {}), (7, {}), (5, {"method": RMU(layer=0)}), (7, {"sampling": CGA(refresh=3, n_pairs=2)}),
+    (5, {"retain_floor": 1e-9, "evaluate_every": 1}),
+], ids=lambda value: "-".join(value) if isinstance(value, dict) else {4: "stage 1", 5: "its end", 7: "stage 2"}[value])
+def test_a_run_in_stages_goes_on_bit_for_bit(stop_at, change, handle, samples, tmp_path):
+    """The checkpoint is of the step before: in stage 1, at its end, and in stage 2."""
+    config, stages = replace(CONFIG, weight_decay=0.5, **change), two_stages(handle.model, 2, 2)
+    recorded(handle, samples, config, tmp_path / "whole", stages=stages)
+    interrupted(handle, samples, config, tmp_path / "run", stop_at, stages=stages, checkpoint_every=1)
+    reported = []
+    record_run(handle, samples[:3], samples[3:], config, tmp_path / "run", reported.append, stages=stages, resume=True)
+    assert [r.step for r in reported] == list(range(stop_at - 1, 9))
+    assert_same(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_resumed_stage_goes_back_to_what_the_stage_before_left(handle, samples, tmp_path):
+    """The floor gives way at the second step of stage 2: the weights of the evaluation before are of both stages."""
+    harsh = UnlearningConfig(GradDiff(gamma=5.0, alpha=1e-6), 1e-2, 6, 3, evaluate_every=1)  # 1 step per epoch
+    second, first = two_stages(handle.model)
+    stages = [replace(first, n_epochs=2, with_retain=False), replace(second, n_epochs=4, with_retain=True)]
+    seen = []
+    record_run(handle, samples[:3], samples[3:], harsh, tmp_path / "free", seen.append, stages=stages)
+    p = [r.evaluation.retain_probability for r in seen]
+    config = replace(harsh, retain_floor=(p[3] + p[4]) / 2)
+    recorded(handle, samples, config, tmp_path / "whole", stages=stages)
+    for run, stop_at in (("boundary", 3), ("after", 4)):
+        interrupted(handle, samples, config, tmp_path / run, stop_at, stages=stages, checkpoint_every=1)
+        summary = recorded(handle, samples, config, tmp_path / run, stages=stages, resume=True)
+        assert (summary["stopped_step"], summary["kept_step"]) == (4, 3)
+        assert_same(tmp_path / "whole", tmp_path / run)
+
+
+def test_stages_that_changed_are_not_resumed(handle, samples, tmp_path):
+    stages = two_stages(handle.model, 2, 2)
+    interrupted(handle, samples, CONFIG, tmp_path / "run", 5, stages=stages)
+    for other, message in (
+        ([replace(stages[0], with_retain=True), stages[1]], "stages was .*'with_retain': False.* and is .*'with_retain': True"),
+        ([replace(stages[0], n_epochs=1), replace(stages[1], n_epochs=3)], "stages was .*'n_epochs': 2"),
+        ([replace(stages[0], mask=stages[1].mask), stages[1]], "mask was"), (None, "mask was .* and is None"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            recorded(handle, samples, CONFIG, tmp_path / "run", stages=other, resume=True)
 
 
 def test_a_run_of_other_settings_weights_or_data_is_not_resumed_and_not_removed(handle, make_handle, samples, tmp_path):

@@ -14,11 +14,14 @@ from analysis import record
 from analysis.evaluation import answer_nll
 from analysis.methods import NPO, GradDiff
 from analysis.model import fingerprint
+from analysis.outcomes import sampling
 from analysis.record import describe, record_run, samples_frame
+from analysis.runs import read_run
 from analysis.sampling import CGA, Curriculum
 from analysis.stages import Stage
 from analysis.tokens import tokenize
 from analysis.unlearning import Evaluation, UnlearningConfig, final_nll, unlearn
+from tests.analysis.test_stages import two_stages
 
 HARSH = UnlearningConfig(GradDiff(gamma=5.0, alpha=1e-6), 1e-2, 6, 3, evaluate_every=1)  # 1 step per epoch; destroys the rest too
 
@@ -118,6 +121,28 @@ def test_steps_name_the_rows_that_they_trained_on(handle, samples, tmp_path):
     rows = [[int(r) for r in cell.split()] for cell in pd.read_csv(tmp_path / "run" / "steps.csv", dtype=str).rows]
     assert [len(r) for r in rows] == [2, 1, 2, 1]
     assert sorted(rows[0] + rows[1]) == sorted(rows[2] + rows[3]) == [0, 1, 2]
+
+
+def test_a_run_in_stages_says_so_in_its_files_and_one_without_does_not(handle, samples, tmp_path):
+    stages = two_stages(handle.model, 1, 2)
+    config = UnlearningConfig(NPO(), 1e-2, 3, 3)
+    record_run(handle, samples[:3], samples[3:], config, tmp_path / "run", stages=stages, what_if="random")
+    record_run(handle, samples[:3], samples[3:], config, tmp_path / "plain")
+    described, plain = (yaml.safe_load((tmp_path / name / "config.yaml").read_text()) for name in ("run", "plain"))
+    n_head, n_mlp = 3 * (16 * 4 + 4) + 4 * 16, 16 * 24 + 24 + 24 * 16 + 16
+    assert described["what_if"] == "random" and described["stages"] == [
+        {"name": "forget", "n_epochs": 1, "n_parameters": n_head + n_mlp, "with_retain": False},
+        {"name": "conflict", "n_epochs": 2, "n_parameters": n_head + n_mlp, "with_retain": True},
+    ]
+    assert plain["mask"] is None and not {"what_if", "stages"} & set(plain)
+    assert described | {"mask": None} == plain | {"what_if": "random", "stages": described["stages"]}
+    steps = pd.read_csv(tmp_path / "run" / "steps.csv")
+    assert steps.stage.tolist() == ["forget", "conflict", "conflict"] and "stage" not in pd.read_csv(tmp_path / "plain" / "steps.csv")
+    for name in ("run", "plain"):  # as the pages read them
+        read = read_run(tmp_path / name)
+        assert read.steps.step.tolist() == [1, 2, 3] and read.steps.retain_loss.isna().tolist() == [name == "run", False, False]
+        assert len(read.trajectories) == 4 * 6 and np.isfinite(read.trajectories.nll).all()
+        assert read.record.n_epochs == 3 and sampling(read.record) == "uniform"
 
 
 def test_the_config_is_plain_data_and_a_mask_a_hash():

@@ -1,6 +1,7 @@
 """The command `unlearn`: its options reach the run, and what cannot be is one line before the model is loaded."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,12 @@ import yaml
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from analysis import store
+from analysis import conflict_map, store
 from analysis.dataset import load_samples
-from analysis.unlearn_command import app
+from analysis.model import load_model
+from analysis.unlearn_command import WhatIf, app
+from analysis.what_if import WHAT_IFS
+from tests.analysis.test_conflict_map import made_map, node
 from tests.tiny_models import tiny_model
 
 LAYER = "transformer.h.0.mlp.c_fc.weight"
@@ -65,7 +69,55 @@ def test_a_mask_from_a_file_freezes_the_saved_model(folder, tmp_path):
     assert {name for name in before if not torch.equal(before[name], after[name])} == {LAYER}
     same = (before[LAYER] == after[LAYER]).flatten().numpy()
     assert (same == (np.arange(16 * 24) % 2 == 1)).all()
-    assert len(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["mask"]) == 16
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert len(config["mask"]) == 16 and config["what_if"] is None
+    assert config["stages"] == [{"name": "mask", "n_epochs": 2, "n_parameters": 16 * 12, "with_retain": True}]
+
+
+@pytest.fixture(scope="module")
+def conflicts(folder):
+    """A folder of a conflict map of the model, and one of another model's."""
+    labels = {"a0.h2": "forget", "m1": "forget", "a1.h1": "conflict"}
+    names = load_model(str(folder / "model"), "cpu").index.forward_names[1:]
+    nodes = {name: node(labels.get(name, "retain"), kind="MLP" if name[0] == "m" else "head", layer=int(name[1])) for name in names}
+    fingerprint = load_model(str(folder / "model"), "cpu").fingerprint
+    for name, of in (("conflicts", fingerprint), ("others", "0" * 16)):
+        store.write_json(folder / name / "conflicts.json", conflict_map.to_json(made_map(nodes, provenance={"fingerprint": of})))
+    return folder / "conflicts"
+
+
+def test_a_conflict_map_trains_its_two_stages(folder, conflicts, tmp_path):
+    """MLP 1 and heads of either layer, by their place in GPT-2's matrices; all else keeps its bits."""
+    result = run(folder, tmp_path / "run", "--mask", conflicts, "--n-epochs", 4)
+    assert result.exit_code == 0, result.output
+    assert "stage forget, epoch 1, step 1 of" in result.stderr and "stage conflict, epoch 2, step 2 of" in result.stderr
+    before, after = (load_file(f / "model.safetensors") for f in (folder / "model", tmp_path / "run" / "model"))
+    moved = {name: before[name] != after[name] for name in before if not torch.equal(before[name], after[name])}
+    of_heads = {f"transformer.h.{layer}.attn.{name}" for layer in (0, 1) for name in ("c_attn.weight", "c_attn.bias", "c_proj.weight")}
+    assert set(moved) == of_heads | {name for name in before if ".1.mlp." in name}
+    for layer, head in ((0, 2), (1, 1)):
+        output = moved[f"transformer.h.{layer}.attn.c_proj.weight"]
+        assert output[4 * head : 4 * head + 4].all() and output.sum() == 4 * 16
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["what_if"] == "clue" and [(s["name"], s["n_epochs"]) for s in config["stages"]] == [("forget", 1), ("conflict", 3)]
+    assert pd.read_csv(tmp_path / "run" / "steps.csv").stage.tolist() == ["forget"] + ["conflict"] * 3
+
+
+@pytest.mark.parametrize(("what_if", "stages"), [
+    ("forget-only", ["forget"]), ("conflict-only", ["conflict"]), ("conflict-as-everything", ["forget", "everything"]),
+    ("random", ["random forget", "random conflict"]), ("important", ["important"]), ("gradient", ["gradient"]),
+])
+def test_every_what_if_of_a_conflict_map_runs(what_if, stages, folder, conflicts, tmp_path):
+    result = run(folder, tmp_path / "run", "--mask", conflicts, "--what-if", what_if)
+    assert result.exit_code == 0, result.output
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["what_if"] == what_if and [stage["name"] for stage in config["stages"]] == stages
+
+
+def test_a_conflict_map_of_another_model_is_refused(folder, conflicts, tmp_path):
+    result = run(folder, tmp_path / "run", "--mask", folder / "others")
+    assert result.exit_code == 2 and f"the conflict map is of weights with fingerprint {'0' * 16}, got a model with" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -76,6 +128,9 @@ def test_a_mask_from_a_file_freezes_the_saved_model(folder, tmp_path):
     (["--sampling", "cga", "--cga-refresh", 0], "refresh must be at least 1 epoch"),
     (["--mask", "nowhere", "--lora-rank", 2], "expected --mask or --lora-rank, not both"),
     (["--mask", "nowhere"], "nowhere: expected a safetensors file of bool tensors"),
+    (["--mask", "."], ".: expected a folder with conflicts.json, found none"),
+    (["--mask", "nowhere", "--what-if", "clue"], "expected with the folder of a conflict map as --mask only, got --mask nowhere"),
+    (["--what-if", "random"], "--what-if: expected with the folder of a conflict map as --mask only, got --mask None"),
     (["--retain-floor", 2], "retain_floor must be a probability"),
     (["--batch-size", 0], "batch_size must be positive"),
     (["--accumulate", -1], "n_accumulation must be positive"),
@@ -119,3 +174,7 @@ def test_a_path_that_cannot_be_written_is_named_without_the_system_s_number(fold
     result = run(folder, tmp_path / "file" / "run")
     assert result.exit_code == 2 and str(tmp_path / "file") in result.stderr and "Errno" not in result.stderr
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_command_offers_the_what_ifs_that_there_are():
+    assert get_args(WhatIf) == WHAT_IFS
