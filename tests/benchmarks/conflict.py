@@ -2,14 +2,16 @@
 
 (a) the embedded model's circuits: from the conflicts.json of the folder, else discovered anew on 64 samples of either set.
 (b) pairs of random circuits of the shape of GPT-2 small, 12 layers of 12 heads and an MLP, 2,000 edges each, grown from `logits`, so
-that every node reaches it; an edge is AND, OR or ADDER by the shares of a mix, and a group of one AND or OR is an ADDER. In the pairs
-"alike" the retain circuit has the forget circuit's edges under gates of its own; else it draws its own edges. Wall-clock seconds of
-`find_conflicts`, and of its phases; each has a time limit, after which the status says what is proven.
+that every node reaches it. Kinds of gates are drawn by the shares of a mix, by edge (as discovery gives them: a node then has gates of
+several kinds, which tie it to nearly all others, and there is little left to choose) or by node (one gate each, which leaves choices:
+the hard case); a gate of one AND or OR input is an ADDER. Wall-clock seconds of `find_conflicts`, and of its phases; each has a time
+limit, after which the status says what is proven.
 """
 
 import json
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,10 @@ from analysis.gates import Gate, LogicalCircuit, place  # noqa: E402
 
 N_LAYERS, N_HEADS, N_EDGES, N_SEEDS, TIME_LIMIT = 12, 12, 2000, 3, 15.0
 KINDS = ("AND", "OR", "ADDER")
-MIXES = {"even": (1 / 3, 1 / 3, 1 / 3), "mostly AND": (0.8, 0.1, 0.1), "mostly OR": (0.1, 0.8, 0.1), "mostly ADDER": (0.1, 0.1, 0.8)}
+EVEN, AND, OR, ADDER = (1 / 3, 1 / 3, 1 / 3), (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)
+MIXES = {  # shares in the forget circuit, in the retain circuit
+    "even": (EVEN, EVEN), "AND": (AND, AND), "OR": (OR, OR), "ADDER": (ADDER, ADDER), "AND against OR": (AND, OR),
+}
 Edges = list[tuple[str, str]]
 
 
@@ -50,10 +55,11 @@ def random_edges(rng: np.random.Generator) -> Edges:
     return list(edges)
 
 
-def random_gates(rng: np.random.Generator, edges: Edges, shares: tuple[float, ...]) -> LogicalCircuit:
+def random_gates(rng: np.random.Generator, edges: Edges, shares: tuple[float, ...], by_node: bool) -> LogicalCircuit:
     groups: dict[tuple[str, str], list[str]] = {}
+    of_node = {target: str(rng.choice(KINDS, p=shares)) for _, target in edges}
     for (source, target), kind in zip(edges, rng.choice(KINDS, len(edges), p=shares), strict=True):
-        groups.setdefault((target, str(kind)), []).append(source)
+        groups.setdefault((target, of_node[target] if by_node else str(kind)), []).append(source)
     for (target, kind), inputs in list(groups.items()):
         if kind != "ADDER" and len(inputs) == 1:
             groups.setdefault((target, "ADDER"), []).extend(groups.pop((target, kind)))
@@ -86,21 +92,18 @@ def timed(name: str, forget: LogicalCircuit, retains: list[LogicalCircuit]) -> d
     return row | {"phases": phases} | sizes
 
 
-def pair(seed: int, mix: str, alike: bool) -> tuple[LogicalCircuit, LogicalCircuit]:
+def pair(seed: int, mix: str, by_node: bool) -> list[LogicalCircuit]:
     rng = np.random.default_rng(seed)
-    edges = random_edges(rng)
-    others = edges if alike else random_edges(rng)
-    return random_gates(rng, edges, MIXES[mix]), random_gates(rng, others, MIXES[mix])
+    return [random_gates(rng, random_edges(rng), shares, by_node) for shares in MIXES[mix]]
 
 
 def main() -> None:
     given = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     result = {"time_limit": TIME_LIMIT, "embedded": timed("embedded", *embedded(given)), "gpt2_small_shape": []}
-    for mix in MIXES:
-        for alike in (False, True):
-            for seed in range(N_SEEDS):
-                forget, retain = pair(seed, mix, alike)
-                result["gpt2_small_shape"].append(timed(f"{mix}{', alike' if alike else ''}, {seed}", forget, [retain]))
+    for mix, by_node, seed in product(MIXES, (False, True), range(N_SEEDS)):
+        forget, retain = pair(seed, mix, by_node)
+        name = f"{mix}, by {'node' if by_node else 'edge'}, {seed}"
+        result["gpt2_small_shape"].append(timed(name, forget, [retain]))
     print(json.dumps(result))
 
 
