@@ -12,7 +12,7 @@ from torch import Tensor
 
 from analysis.ablation import Ablation, exchanged, node_outputs, replacement
 from analysis.attribution import AttributionConfig, edge_scores
-from analysis.circuit import EdgeMask, Scores, select
+from analysis.circuit import EdgeMask, Scores, prune, select
 from analysis.dataset import Sample
 from analysis.faithfulness import masked_log_prob
 from analysis.gates import LogicalCircuit, gates_of
@@ -24,6 +24,7 @@ Goal = Literal["maintain", "break"]
 Masks = Bool[np.ndarray, "n_masks n_forward n_backward"]
 Shares = Float[np.ndarray, " n_masks"]
 N_SIZES = 12  # of the first round; every further one halves the gap
+N_TRIALS = 64
 TOLERANCE = 1e-6  # of a share
 TIE = 1e-6  # weight of the other end's score, see `_strength`
 
@@ -98,13 +99,14 @@ def set_circuits(
     for goal, strength in (("maintain", _strength(noising, denoising)), ("break", _strength(denoising, noising))):
         runs = _Runs(handle, part, goal, ablated)
         if config.method == "greedy":
-            found[goal], shares[goal] = _grown(strength, handle.index, config.target, runs, partial(report, goal))
+            grown = _grown(strength, handle.index, config.target, runs)
+            found[goal] = _thinned(grown, strength, handle.index, config.target, runs, partial(report, goal))
         else:
             from analysis.edge_pruning import prune_edges
 
             options = {"target": config.target, "reference": reference, "corrupted": other, "seed": config.seed}
             found[goal] = prune_edges(handle, part, goal, config.ablation, report=partial(report, goal), **options)
-            shares[goal] = float(runs.shares(found[goal][None])[0])
+        shares[goal] = float(runs.shares(found[goal][None])[0])
     return SetCircuits(
         gates_of(handle.index, found["maintain"], found["break"], noising, denoising), found["maintain"], found["break"],
         noising, denoising, shares["maintain"], shares["break"], min(shares.values()) >= config.target - TOLERANCE, len(part),
@@ -168,30 +170,45 @@ class _Runs:
         return total / len(self.batch)
 
 
-def _grown(
-    strength: Scores, index: GraphIndex, target: float, runs: _Runs, report: Callable[[int, int], None]
-) -> tuple[EdgeMask, float]:
+def _grown(strength: Scores, index: GraphIndex, target: float, runs: _Runs) -> EdgeMask:
     """The smallest greedy circuit at the target: the first on a geometric grid of sizes, then halving the gap to the size before.
 
     The whole graph is at 1 by definition, so that there is one.
     """
-    n_all = int(index.real_edges.sum())
-    sizes = np.unique(np.geomspace(1, n_all, N_SIZES).round().astype(int))
+    sizes = np.unique(np.geomspace(1, int(index.real_edges.sum()), N_SIZES).round().astype(int))
     circuits = np.stack([select(strength, index, int(size)) for size in sizes])
-    shares = runs.shares(circuits)
-    first = int(np.argmax(shares >= target - TOLERANCE))
-    kept, share, low, high = circuits[first], shares[first], int(sizes[first - 1]) if first else 0, int(sizes[first])
-    n_rounds = int(np.ceil(np.log2(max(high - low, 1))))
-    for done in range(n_rounds):
-        report(done, n_rounds)
-        if high - low < 2:
-            break
+    first = int(np.argmax(runs.shares(circuits) >= target - TOLERANCE))
+    kept, low, high = circuits[first], int(sizes[first - 1]) if first else 0, int(sizes[first])
+    while high - low > 1:
         middle = (low + high) // 2
         circuit = select(strength, index, middle)
-        value = runs.shares(circuit[None])[0]
-        if value >= target - TOLERANCE:
-            kept, share, high = circuit, value, middle
+        if runs.shares(circuit[None])[0] >= target - TOLERANCE:
+            kept, high = circuit, middle
         else:
             low = middle
-    report(n_rounds, n_rounds)
-    return kept, float(share)
+    return kept
+
+
+def _thinned(
+    kept: EdgeMask, strength: Scores, index: GraphIndex, target: float, runs: _Runs, report: Callable[[int, int], None]
+) -> EdgeMask:
+    """Without what it does not need to stay at the target: edges are left out by blocks, weakest first, each pass with smaller ones.
+
+    Growth passes over the inputs of a saturated gate, which score next to nothing at their own end, until much that is of no use is
+    in; and it takes them all where one would do. At most about `N_TRIALS` runs, so that of a large circuit only blocks are tried.
+    """
+    n_trials, size = 0, int(kept.sum())
+    while size > 1 and n_trials < N_TRIALS:
+        size = -(-size // 2)
+        edges = np.argwhere(kept)
+        edges = edges[np.argsort(strength[kept], kind="stable")]
+        for start in range(0, len(edges), size):
+            report(min(n_trials, N_TRIALS), N_TRIALS)
+            without = kept.copy()
+            without[tuple(edges[start : start + size].T)] = False
+            without = prune(without, index)
+            n_trials += 1
+            if runs.shares(without[None])[0] >= target - TOLERANCE:
+                kept = without
+    report(N_TRIALS, N_TRIALS)
+    return kept

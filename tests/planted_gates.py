@@ -46,8 +46,11 @@ TRUTH: dict[str, Callable[[float, float, float], float]] = {
 }
 
 
-def planted(logic: str, then_and: bool = False, sharpness: float = 4.0) -> ModelHandle:
-    """A model of one layer, or of two in which m1 computes AND of m0 and head 2. `sharpness` = the logit of `yes` where all is true."""
+def planted(logic: str, then_and: bool = False, sharpness: float = 4.0, noise: float = 0.0) -> ModelHandle:
+    """A model of one layer, or of two in which m1 computes AND of m0 and head 2. `sharpness` = the logit of `yes` where all is true.
+
+    `noise` is the standard deviation of what is added to every weight but those that hold or read the constant direction.
+    """
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
@@ -60,6 +63,7 @@ def planted(logic: str, then_and: bool = False, sharpness: float = 4.0) -> Model
         for parameter in model.parameters():
             parameter.zero_()
         _set(model, [LOGIC[logic], AND_OF_M0_AND_H2][: 1 + then_and], sharpness)
+        _disturb(model, noise)
     return handle_of(model, _tokenizer(), f"planted {logic}")
 
 
@@ -88,6 +92,18 @@ def _set(model: torch.nn.Module, logics: list, sharpness: float) -> None:
             block.mlp.c_proj.weight[place] = neuron.writes * _write(signal)
         block.mlp.c_proj.bias += constant * _write(signal)
     model.lm_head.weight[WORDS.index("yes")] = sharpness * _read([M0, M1][len(logics) - 1])
+
+
+def _disturb(model: torch.nn.Module, noise: float) -> None:
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():
+        added = noise * torch.randn_like(parameter)
+        if name.endswith(("c_attn.weight", "c_fc.weight")):
+            added[[2 * CONSTANT, 2 * CONSTANT + 1]] = 0
+        elif name.startswith("lm_head"):
+            added[:, [2 * CONSTANT, 2 * CONSTANT + 1]] = 0
+        if "ln_" not in name and "wpe" not in name:
+            parameter += added
 
 
 def _write(signal: int) -> torch.Tensor:
