@@ -15,6 +15,7 @@ PAGES = {
     "Difficulty": "pages/difficulty.py",
     "Circuit explorer": "pages/circuits.py",
     "Easy vs hard": "pages/easy_vs_hard.py",
+    "Conflict map": "pages/conflicts.py",
     "Unlearn": "pages/unlearn.py",
     "Outcomes": "pages/outcomes.py",
 }

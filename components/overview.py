@@ -9,7 +9,7 @@ import streamlit as st
 
 from analysis import dataset, outcomes, runs, store
 from analysis.observed import CONTROL
-from components import layout, state
+from components import conflict_source, layout, state
 from components.validity_findings import findings
 
 
@@ -23,6 +23,7 @@ class Overview:
     n_circuits: int | None
     records: list[runs.RunRecord]
     validity: pd.DataFrame | None
+    conflicts: str  # how many nodes are in conflict, or why that is not known
 
 
 def collect(study: store.Study) -> Overview:
@@ -39,7 +40,15 @@ def collect(study: store.Study) -> Overview:
         main = None if main is None else main[main["analysis"] == "main"]
     except ValueError:  # the Difficulty page says why
         main = None
-    return Overview(n_forget, n_retain, scores, n_circuits, runs.list_runs(study), main)
+    return Overview(n_forget, n_retain, scores, n_circuits, runs.list_runs(study), main, _conflicts(study))
+
+
+def _conflicts(study: store.Study) -> str:
+    found = list(conflict_source.folders(study).values())
+    try:
+        return _count(state.conflicts(found[0]).n_conflicts, "conflict") if found else "not computed"
+    except ValueError:  # its page says why
+        return "cannot be read"
 
 
 def headline(overview: Overview) -> None:
@@ -90,6 +99,7 @@ def steps(overview: Overview) -> None:
         ("Score", "Difficulty", f"{len(overview.scores)} scored" if done else "not computed"),
         ("Circuits", "Circuit explorer", f"{overview.n_circuits} circuits" if overview.n_circuits else "not computed"),
         ("Compare", "Easy vs hard", "ready" if done and overview.n_circuits else "needs circuits"),
+        ("Conflicts", "Conflict map", overview.conflicts),
         ("Unlearn", "Unlearn", "ready"),
         ("Outcomes", "Outcomes", _count(len(overview.records), "run") if overview.records else "no run yet"),
     ]

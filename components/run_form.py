@@ -42,8 +42,10 @@ def show(study: store.Study, records: list[runs.RunRecord], method: str, *, key:
     left, right = st.columns(2)
     seed = left.number_input("Seed", 0, 2**31 - 1, 0, step=1, key=f"{key}_seed")
     naming = right.container()  # the suggested name depends on the sampling, which is asked below
-    options |= run_options.parts(study, method, unset, key) | run_options.more(unset, key)
-    suggestion = free_name(study, "-".join([method.lower(), *filter(None, [options.get("sampling")]), f"seed{seed}"]))
+    options |= run_options.parts(study, method, unset, key) | run_options.weights(study)
+    options |= run_options.more(unset, key, masked="mask" in options)
+    varied = [options[name] for name in ("sampling", "what-if") if name in options]
+    suggestion = free_name(study, "-".join([method.lower(), *varied, f"seed{seed}"]))
     name = naming.text_input("Run name", placeholder=suggestion, max_chars=64, key=f"{key}_name").strip() or suggestion
     problem = name_problem(study, name)
     if problem:
@@ -64,7 +66,7 @@ def build(study: store.Study, method: str, name: str, seed: int, preset: bool, o
     arguments = ["unlearn", "--model", short(study.model)]
     arguments += ["--forget", short(study.forget), "--retain", short(study.retain), "--method", method]
     arguments += [*(["--preset", "embedded"] if preset else []), "--seed", str(seed)]
-    arguments += [word for flag, value in options.items() for word in (f"--{flag}", value)]
+    arguments += [word for flag, value in options.items() for word in (f"--{flag}", short(value) if flag == "mask" else value)]
     if options.get("sampling") in run_options.CURRICULA:
         arguments += ["--scores", short(study.results / "scores")]
     return RunRequest([*arguments, "--output", short(output)], output)

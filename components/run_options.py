@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analysis import store
+from components import conflict_source
 
 WITHOUT_RETAIN_LOSS = ("GradAscent", "RMU")  # one holds nothing, the other holds activations
 SAMPLINGS = {
@@ -13,6 +14,17 @@ SAMPLINGS = {
     "hard-first": ("Hard first", "Starts with the quarter that CUD calls hardest; from half of the run on, all."),
 }
 CURRICULA = ("easy-first", "hard-first")
+WEIGHTS = "weights"  # key of the select box and of its query parameter
+ALL_WEIGHTS = "all"
+WHAT_IFS = {  # masks made from a conflict map: which weights a run may change
+    "clue": "Forget nodes forget (stage 1), conflict nodes forget and keep (stage 2).",
+    "forget-only": "Trains the forget nodes alone, to forget and to keep.",
+    "conflict-only": "Trains the conflict nodes alone, to forget and to keep.",
+    "conflict-as-everything": "Stage 1 as in clue; stage 2 trains every head and MLP.",
+    "random": "As clue, in random nodes: as many heads and as many MLPs. A control.",
+    "important": "Nodes with the largest forget scores, to clue's number of parameters.",
+    "gradient": "Single weights with the largest forget gradients, as many as in clue.",
+}
 MORE = {  # flag: label, lowest, highest, help
     "batch-size": ("Batch size", 1, 4096, "Forget samples per forward pass."),
     "accumulate": ("Accumulation", 1, 1024, "Batches whose gradients are added up before each update."),
@@ -47,16 +59,37 @@ def parts(study: store.Study, method: str, unset: str, key: str) -> dict[str, st
     return given({"retain-loss": None if none else loss, "sampling": chosen})
 
 
-def more(unset: str, key: str) -> dict[str, str]:
-    """Everything else, folded away. `unset`: what stands in an empty field, preset or default."""
+def mask_label(source: str, what_if: str) -> str:
+    """A mask as the select box and the address name it."""
+    return f"{'own ' if source == 'own' else ''}conflict map: {what_if}"
+
+
+def weights(study: store.Study) -> dict[str, str]:
+    """Which weights may change: all, or those that a conflict map of the study frees. In the URL, so that its page can link here."""
+    masks = {mask_label(source, name): (folder, name) for source, folder in conflict_source.folders(study).items() for name in WHAT_IFS}
+    if not masks:
+        return {}
+    chosen = st.selectbox("Weights that may change", [ALL_WEIGHTS, *masks], key=WEIGHTS, bind="query-params")
+    if chosen == ALL_WEIGHTS:
+        return {}
+    folder, name = masks[chosen]
+    st.caption(f"{WHAT_IFS[name]} All other weights are frozen; LoRA does not go with a mask.")
+    return {"mask": str(folder), "what-if": name}
+
+
+def more(unset: str, key: str, *, masked: bool = False) -> dict[str, str]:
+    """Everything else, folded away. `unset`: what stands in an empty field, preset or default. A mask leaves no LoRA to choose."""
     values: dict[str, object] = {}
     with st.expander("More settings"):
         st.caption("What is left empty is as in the preset." if unset == "preset" else "What is left empty has the method's default.")
         columns = st.columns(2)
         for place, (flag, (label, low, high, text)) in enumerate(MORE.items()):
-            values[flag] = columns[place % 2].number_input(
-                label, low, high, None, step=1, placeholder=unset, help=text, key=f"{key}_{flag}"
+            barred = masked and flag == "lora-rank"
+            value = columns[place % 2].number_input(
+                label, low, high, None, step=1, placeholder="not with a mask" if barred else unset, help=text, disabled=barred,
+                key=f"{key}_no_{flag}" if barred else f"{key}_{flag}",
             )
+            values[flag] = None if barred else value
         values["precision"] = columns[0].selectbox(
             "Precision", ["fp32", "bf16"], index=None, placeholder=unset, key=f"{key}_precision",
             help="Number format of the forward passes. bf16 is faster on a GPU and less exact; the weights stay fp32.",

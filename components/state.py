@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import comparison, dataset, runs, store, validity
+from analysis import comparison, conflict_map, dataset, runs, store, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
 
@@ -77,12 +77,16 @@ def select_sample(chosen: str, slot: str = "sample") -> None:
 
 
 def node() -> str | None:
-    """The node selected in a circuit graph; every graph of the session shows it."""
-    return st.session_state.get("carried_node")
+    """The selected node, by the address or as another page left it; every graph of the session shows it."""
+    return st.query_params.get("node") or st.session_state.get("carried_node")
 
 
 def select_node(name: str | None) -> None:
     st.session_state["carried_node"] = name
+    if name:
+        st.query_params["node"] = name
+    else:
+        st.query_params.pop("node", None)
 
 
 def scores(of: store.Study) -> tuple[pd.DataFrame, dict] | None:
@@ -93,6 +97,11 @@ def scores(of: store.Study) -> tuple[pd.DataFrame, dict] | None:
 def circuits(of: store.Study) -> tuple[dict[str, Circuit], dict] | None:
     """Circuits by sample id and their config; None if not computed."""
     return _circuits(of.results / "circuits", _stamp(of.results / "circuits" / "circuits.json"))
+
+
+def conflicts(folder: Path) -> conflict_map.ConflictMap:
+    """The conflict map in a folder; raises ValueError if it is damaged."""
+    return _conflicts(folder, _stamp(folder / conflict_map.FILE))
 
 
 def forget_samples(of: store.Study) -> list[dataset.Sample]:
@@ -124,6 +133,11 @@ def _scores(folder: Path, stamp: float):
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _circuits(folder: Path, stamp: float):
     return store.read_circuits(folder)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _conflicts(folder: Path, stamp: float):
+    return conflict_map.read(folder)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

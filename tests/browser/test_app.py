@@ -9,7 +9,7 @@ from analysis import store
 from tests.browser.conftest import settle
 
 PAGES = {"": "Lethe", "forget_set": "Forget set", "difficulty": "Difficulty", "circuits": "Circuit explorer",
-         "easy_vs_hard": "Easy vs hard", "unlearn": "Unlearn", "outcomes": "Outcomes"}
+         "easy_vs_hard": "Easy vs hard", "conflicts": "Conflict map", "unlearn": "Unlearn", "outcomes": "Outcomes"}
 SCORES = store.read_scores(store.DATA / "results" / "scores")[0].sort_values("rank_cud")
 
 

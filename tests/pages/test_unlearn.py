@@ -7,8 +7,9 @@ from typer.testing import CliRunner
 from analysis import jobs
 from analysis.__main__ import app
 from analysis.methods import METHODS
-from components import run_form, run_options
+from components import conflict_source, run_form, run_options
 from components.run_options import MORE
+from tests.pages.conflict_fixture import write_map
 from tests.pages.runs_fixture import made_up_study, open_page, own_folder, texts, write_run  # noqa: F401
 
 
@@ -96,6 +97,41 @@ def test_curricula_are_offered_only_where_there_are_scores(study):
     at = open_page("unlearn")
     assert at.selectbox(key="unlearn_sampling").options == ["Uniform", "CGA", "CGA as released"]
     assert "need this study's scores" in texts(at)
+
+
+def test_without_a_conflict_map_all_weights_may_change(study):
+    assert not [box for box in open_page("unlearn").selectbox if box.key == "weights"]
+
+
+def test_a_mask_reaches_the_command_and_the_name_and_leaves_no_lora(study):
+    write_map(study.results / "conflicts")
+    at = open_page("unlearn")
+    assert at.selectbox(key="weights").value == "all" and "--mask" not in at.code[0].value
+    at.number_input(key="unlearn_lora-rank").set_value(8)
+    at.selectbox(key="weights").set_value("conflict map: conflict-only").run()
+    words = at.code[0].value.split()
+    given = dict(zip(words, words[1:], strict=False))
+    assert given["--mask"] == str(study.results / "conflicts") and given["--what-if"] == "conflict-only"
+    assert words[-1].endswith("/npo-conflict-only-seed0")
+    assert "--lora-rank" not in words and at.number_input(key="unlearn_no_lora-rank").disabled
+    assert "LoRA does not go with a mask" in texts(at) and not at.exception
+
+
+def test_a_map_computed_here_is_offered_beside_the_shipped_one(study):
+    write_map(study.results / "conflicts")
+    write_map(conflict_source.own_folder(study))
+    at = open_page("unlearn", weights="own conflict map: clue")
+    assert len(at.selectbox(key="weights").options) == 1 + 2 * len(run_options.WHAT_IFS)
+    assert f"--mask {conflict_source.own_folder(study)} --what-if clue" in at.code[0].value
+
+
+def test_the_command_line_understands_the_mask_of_the_form(study):
+    write_map(study.results / "conflicts")
+    options = {"mask": str(study.results / "conflicts"), "what-if": "conflict-as-everything"}
+    request = run_form.build(study, "NPO", "mine", 1, False, options)
+    study.forget.unlink()
+    result = CliRunner().invoke(app, request.arguments)
+    assert result.exit_code == 2 and "no such file" in result.output
 
 
 def test_time_is_estimated_from_earlier_runs(study):

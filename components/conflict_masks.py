@@ -1,0 +1,68 @@
+"""What-if masks: which nodes each would train, how many parameters that is, and the way into a run."""
+
+import pandas as pd
+import streamlit as st
+
+from analysis.conflict_map import ConflictMap
+from components import layout, run_options, state
+
+NONE = "none"
+
+
+def choose(found: ConflictMap) -> str | None:
+    """The what-if mask to show on the map and to use; None at first. In the URL."""
+    offered = [name for name in run_options.WHAT_IFS if name in found.masks]
+    chosen = st.selectbox("What if only some nodes may change?", [NONE, *offered], key="what_if", bind="query-params")
+    return None if chosen == NONE else chosen
+
+
+def explain(found: ConflictMap, what_if: str | None, source: str) -> None:
+    """What the chosen mask does, and the link that uses it in a run."""
+    if what_if is None:
+        st.caption("Choose a mask to see on the map which nodes it lets a run change, and to start a run with it.")
+        return
+    n_touched = found.masks[what_if]["touched"]
+    text, link = st.columns([3, 1], vertical_alignment="center")
+    size = f"{n_touched:,} parameters, {n_touched / found.n_parameters:.1%} of the model"
+    text.caption(f"{run_options.WHAT_IFS[what_if]} It may change {size}.")
+    if n_touched:
+        query = state.carried() | {run_options.WEIGHTS: run_options.mask_label(source, what_if)}
+        with link:
+            st.page_link(layout.PAGES["Unlearn"], label="**Use in a run** →", query_params=query)
+    else:
+        link.caption("It changes nothing.")
+
+
+def opened(found: ConflictMap, what_if: str | None) -> dict[str, str]:
+    """Node -> the stages that train it, for the masks that are made of the map's labels; empty for the others."""
+    forget, conflict = found.assigned("forget"), found.assigned("conflict")
+    if what_if in ("forget-only", "conflict-only"):
+        return dict.fromkeys(forget if what_if == "forget-only" else conflict, "all epochs")
+    second = {"clue": conflict, "conflict-as-everything": tuple(found.nodes)}.get(what_if or "")
+    if second is None:
+        return {}
+    return dict.fromkeys(second, "stage 2") | {name: "stages 1 and 2" if name in second else "stage 1" for name in forget}
+
+
+def table(found: ConflictMap) -> None:
+    """A row per what-if mask: parameters that its stages train, and their share of the model."""
+    known = [(name, meaning, found.masks[name]) for name, meaning in run_options.WHAT_IFS.items() if name in found.masks]
+    rows = pd.DataFrame([
+        {"mask": name, **{key: counts[key] for key in ("stage1", "stage2", "touched")},
+         "share": 100 * counts["touched"] / found.n_parameters, "meaning": meaning}
+        for name, meaning, counts in known
+    ])
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        rows, hide_index=True, height="content", key="conflict_masks",
+        column_config={
+            "mask": st.column_config.TextColumn("Mask", width=150), "stage1": number("Stage 1", format="localized", width=90),
+            "stage2": number("Stage 2", format="localized", width=90), "touched": number("Touched", format="localized", width=90),
+            "share": number("Of model", format="%.1f%%", width=90),
+            "meaning": st.column_config.TextColumn("What it does", width=480),
+        },
+    )
+    st.caption(
+        f"Parameters that each stage may change, and those that either may (touched), of {found.n_parameters:,}. All else is frozen. "
+        "Random, important and gradient are not made of labels, so the map does not show them; a run's seed draws random."
+    )

@@ -1,0 +1,116 @@
+"""What stands around the conflict map: headline numbers, the solver's word, and one node."""
+
+import streamlit as st
+
+from analysis.conflict_map import ConflictMap
+from components import conflict_plot, conflict_rows, layout, state
+from components.run_form import duration
+
+EXPLANATION = """
+CLUE (arXiv 2509.20977), in short:
+
+1. Each set has two circuits: *maintain*, grown by the strongest edges until it keeps the answers when all else is ablated, and *break*,
+grown until ablating it alone destroys them. The `input` takes no part: it has no weights; a head's q, k and v inputs count as one.
+2. An edge only in *maintain* is AND (all such inputs are needed), only in *break* OR (any of them is enough), in both ADDER. ADDER is
+read as OR in the forget set's circuit, as AND in a retain set's: so forgetting is complete and keeping is safe.
+3. Each gate says that a node is kept exactly if its inputs are. The forget set's output must be off, each retain set's on.
+4. Both sides have their own copy of every node, and a MaxSAT solver (RC2) makes as many pairs of copies equal as it can. A pair that
+stays unequal is a *conflict*; of the others 0 is *forget*, and 1, or no part in any circuit, is *retain*.
+5. Optima are seldom unique. A node counts as forget or retain only if all optima agree (proven by further solver calls), else it is
+*free*; among equals the map prefers fewer conflicts early in the forward pass, then keeping.
+6. Masks: stage 1 trains forget nodes, stage 2 conflict nodes, retain nodes keep their bits. A head owns its rows of W_Q, W_K and W_V
+and its columns of W_O, an MLP node its whole MLP; embeddings and norms belong to no node.
+
+The paper trains its circuits by edge pruning; here edges are chosen by attribution unless `edge-pruning` is asked for, and a minimal
+set's single choice among interchangeable inputs is corrected by scores at the ablated run. Gates are read off edges, not proven: the
+labels are exactly as good as the circuits, whose faithfulness and completeness stand in the table.
+"""
+
+
+def headline(found: ConflictMap) -> None:
+    """How many nodes have each label, and what the solver proved."""
+    n, nodes = found.n_labelled(), found.nodes.values()
+    free = [node.assigned for node in nodes if node.label == "free"]
+    notes = {
+        "Forget": "the same in every optimum",
+        "Retain": f"{sum(not node.circuits for node in nodes)} of them in no circuit",
+        "Conflict": f"{sum(node.label == 'conflict' and node.fixed for node in nodes)} of them in every optimum",
+        "Free": f"in the masks: {free.count('forget')} forget, {free.count('retain')} retain",
+    }
+    for column, (label, note) in zip(st.columns(4), notes.items(), strict=True):
+        with column.container(border=True, height="stretch", gap=None):
+            meaning = conflict_rows.LABEL_WORDS[label.lower()].capitalize()
+            st.metric(f"{label} nodes", f"{n[label.lower()]} of {len(found.nodes)}", help=f"{meaning}.")
+            st.caption(note)
+    time = f"{found.seconds:.2g} s" if found.seconds < 1 else duration(found.seconds)
+    said = f"{solved(found)} Solver: {time}"
+    sizes = [f"{found.solver[key]:,} {word}" for key, word in SIZES.items() if key in found.solver]
+    (st.caption if found.status == "optimal" else st.warning)(layout.escape(", ".join([said, *sizes]) + "."))
+
+
+SIZES = {"n_variables": "variables", "n_clauses": "clauses"}  # of the solver's statistics
+
+
+def solved(found: ConflictMap) -> str:
+    """What was proven about the number of conflicts."""
+    n = found.n_conflicts
+    if found.status == "optimal":
+        return f"Proven: no way of forgetting and keeping has fewer than {n} conflict{'' if n == 1 else 's'}."
+    if found.status == "timeout":
+        return (
+            f"Not proven: between {found.at_least} and {n} conflicts. The time limit ended the search; the map shows the best found, "
+            "and none of its labels is certain."
+        )
+    return (
+        f"Proven: {n} conflict{' is' if n == 1 else 's are'} the fewest. Not proven: which nodes are the same in every optimum; the "
+        "time limit ended that search, and what it did not reach counts as free."
+    )
+
+
+def map_and_node(found: ConflictMap, opened: dict[str, str]) -> str:
+    """The map and its layers, beside them the selected node, which is returned. `opened`: node -> the stages that train it."""
+    selected = _selected(found)
+    chart, card = st.columns([3, 2], gap="medium")
+    with chart:
+        conflict_plot.selectable(conflict_plot.map_figure(found, selected, opened), key="conflict_map")
+        st.markdown("**Labels per layer**")
+        st.plotly_chart(conflict_plot.layers_figure(found), theme=None, key="conflict_layers")
+    with card:
+        _card(found, selected)
+    return selected
+
+
+def _selected(found: ConflictMap) -> str:
+    """The node selected on any page; else a conflict, of those in every optimum if there is one."""
+    if state.node() in found.nodes:
+        return state.node()
+    return min(found.nodes, key=lambda name: (found.nodes[name].label != "conflict", not found.nodes[name].fixed))
+
+
+def _card(found: ConflictMap, selected: str) -> None:
+    """Choose a node; its label in words, why, the gates it takes part in, and its circuit."""
+    st.session_state["conflict_node"] = selected
+
+    def chosen() -> None:
+        state.select_node(st.session_state["conflict_node"])
+
+    st.selectbox("Node: click one of the map, or choose", list(found.nodes), key="conflict_node", on_change=chosen)
+    node = found.nodes[selected]
+    st.markdown(conflict_rows.fate(node))
+    st.text(node.reason)
+    share = f"{node.n_parameters / found.n_parameters:.2%} of the model"
+    scores = f"Forget score {node.forget_score:.3g}, retain score {node.retain_score:.3g}"
+    st.caption(f"{node.kind[0].upper()}{node.kind[1:]} of layer {node.layer}, {node.n_parameters:,} parameters ({share}). {scores}.")
+    _clauses(conflict_rows.clauses(found, selected))
+    st.page_link(layout.PAGES["Circuit explorer"], label="See it in a sample's circuit", query_params=state.carried())
+
+
+def _clauses(lines: list[str]) -> None:
+    """A gate per line; many scroll."""
+    if not lines:
+        st.caption("It takes part in no gate.")
+        return
+    st.markdown(f"**Its clauses** ({len(lines)}); = is: kept exactly if")
+    many = len(lines) > 6
+    with st.container(height=230 if many else "content", border=many):
+        st.markdown("\n".join(f"- {layout.escape(line)}" for line in lines))

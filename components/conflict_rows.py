@@ -1,0 +1,79 @@
+"""A conflict map as plain tables: its nodes, layers, gates, circuits and masks. No widgets."""
+
+import pandas as pd
+
+from analysis.conflict_map import ConflictMap, MapNode
+from analysis.gates import Gate, place
+
+READ_AS = {"AND": "all of", "OR": "any of"}
+LABEL_WORDS = {
+    "forget": "turned off, it serves forgetting, and no retain set's logic needs it",
+    "retain": "it can be kept, whatever is forgotten",
+    "conflict": "forgetting needs it off, keeping needs it on",
+    "free": "no conflict, but not proven whether it is forgotten or kept: optima may differ",
+}
+
+
+def nodes(found: ConflictMap) -> pd.DataFrame:
+    """Every head and MLP in the order of the forward pass; `lane` is its head, -1 for the MLP."""
+    return pd.DataFrame([
+        {"node": name, "layer": node.layer, "lane": place(name)[1] if node.kind == "head" else -1, "kind": node.kind,
+         "label": node.label, "assigned": node.assigned, "fixed": node.fixed, "circuits": sides(node),
+         "forget_score": node.forget_score, "retain_score": node.retain_score, "n_parameters": node.n_parameters}
+        for name, node in found.nodes.items()
+    ])
+
+
+def sides(node: MapNode) -> str:
+    """Of which sets' circuits a node is part."""
+    return "both" if len(node.circuits) > 1 else "".join(node.circuits) or "none"
+
+
+def layers(found: ConflictMap) -> pd.DataFrame:
+    """How many nodes of each label a layer has: a row per layer, a column per label."""
+    table = nodes(found)
+    return pd.crosstab(table["layer"], table["label"]).reindex(columns=list(LABEL_WORDS), fill_value=0)
+
+
+def clauses(found: ConflictMap, node: str) -> list[str]:
+    """The gates that a node takes part in, in words: those that it is the target of, then those that it is an input of."""
+    said: dict[bool, list[str]] = {True: [], False: []}
+    for name, circuit in zip(set_names(found), found.circuits, strict=True):
+        for gate in circuit.logical.gates:
+            if node == gate.target or node in gate.inputs:
+                said[node == gate.target].append(clause(gate, circuit.set, name))
+    return said[True] + said[False]
+
+
+def clause(gate: Gate, side: str, name: str) -> str:
+    """`m3 = any of a2.h1, m2 (OR, forget set)`: the target is kept exactly if any (all) of the inputs are."""
+    read_as = READ_AS.get(gate.kind) or ("any of" if side == "forget" else "all of")
+    inputs = ", ".join(gate.inputs) if len(gate.inputs) == 1 else f"{read_as} {', '.join(gate.inputs)}"
+    return f"{gate.target} = {inputs} ({gate.kind}, {name})"
+
+
+def set_names(found: ConflictMap) -> list[str]:
+    """`forget set`, `retain set`, or `retain set 1`, `retain set 2`, ..., in the order of the map's circuits."""
+    several, number, names = len(found.circuits) > 2, 0, []
+    for circuit in found.circuits:
+        number += circuit.set == "retain"
+        names.append(f"{circuit.set} set{f' {number}' if several and circuit.set == 'retain' else ''}")
+    return names
+
+
+def circuits(found: ConflictMap) -> pd.DataFrame:
+    """A row per set: what its maintain and break circuits hold, and how well they do it."""
+    return pd.DataFrame([
+        {"set": name, "file": circuit.file, "n_samples": circuit.n_samples, "n_maintain": circuit.n_maintain,
+         "n_break": circuit.n_break, "faithfulness": circuit.faithfulness, "completeness": circuit.completeness,
+         "reached": "yes" if circuit.reached else "no", **circuit.n_gates}
+        for name, circuit in zip(set_names(found), found.circuits, strict=True)
+    ])
+
+
+def fate(node: MapNode) -> str:
+    """The node's label, and whether it is the same in every optimum, in words."""
+    if not node.circuits:
+        return f"**{node.label}**: in no circuit, so nothing asks for it to change."
+    proven = "The same in every optimum" if node.fixed else f"Not proven the same in every optimum; masks take it as {node.assigned}"
+    return f"**{node.label}**: {LABEL_WORDS[node.label]}. {proven}."

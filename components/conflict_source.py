@@ -1,0 +1,33 @@
+"""Where the conflict maps of a study lie."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from analysis import conflict_map, store
+
+WORDS = {"study": "as shipped", "own": "computed here"}
+
+
+def own_folder(study: store.Study) -> Path:
+    """Where a map computed here goes: the study's results, or for the embedded study, whose are read-only, a place in the workspace."""
+    return store.workspace() / "conflicts" / "embedded" if study.slug == "embedded" else study.results / "conflicts"
+
+
+def folders(study: store.Study) -> dict[str, Path]:
+    """The maps that there are: `study` among its results, `own` computed here where those are read-only. May be empty."""
+    known = {"study": study.results / "conflicts", "own": own_folder(study)}
+    if known["own"] == known["study"]:
+        del known["own"]
+    return {name: folder for name, folder in known.items() if (folder / conflict_map.FILE).is_file()}
+
+
+def choose(study: store.Study) -> tuple[str, Path] | None:
+    """The map to show; a person chooses where there are two. None if there is none."""
+    found = folders(study)
+    if len(found) < 2:
+        return next(iter(found.items()), None)
+    name = st.segmented_control(
+        "Map", list(found), default="study", required=True, format_func=WORDS.get, key="map", bind="query-params"
+    )
+    return name, found[name]

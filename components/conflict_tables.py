@@ -1,0 +1,62 @@
+"""The conflict map's tables on the page, and its files to take away."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from analysis.conflict_map import FILE, ConflictMap
+from components import conflict_rows, state
+
+NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+
+
+def nodes(found: ConflictMap, selected: str, opened: dict[str, str], *, key: str) -> None:
+    """The map as a table, conflicts first; selecting a row selects the node."""
+    order = {"conflict": 0, "free": 1, "forget": 2, "retain": 3}
+    table = conflict_rows.nodes(found).sort_values("label", key=lambda labels: labels.map(order), kind="stable")
+    if opened:
+        table = table.assign(trained=table["node"].map(opened).fillna(""))
+    names = table["node"].tolist()
+
+    def picked() -> None:
+        row = state.selected_row(key)
+        if row is not None:
+            state.select_node(names[row])
+
+    st.dataframe(
+        table.drop(columns="lane"), hide_index=True, height=318, key=key, on_select=picked, selection_mode="single-row",
+        selection_default={"selection": {"rows": [names.index(selected)], "columns": [], "cells": []}},
+        column_config={
+            "node": TEXT("Node", pinned=True, width=65), "kind": TEXT("Kind", width=50), "layer": NUMBER("Layer", width=50),
+            "label": "Label",
+            "assigned": TEXT("In the masks", help="Its place in the optimum that the masks follow"),
+            "fixed": st.column_config.CheckboxColumn("Fixed", width=50, help="Proven the same in every optimum"),
+            "circuits": TEXT("In circuits of", help="Of which sets' circuits it is part"),
+            "forget_score": NUMBER("Forget score", format="%.3g", help="Sum of |noising score| of its edges, forget set"),
+            "retain_score": NUMBER("Retain score", format="%.3g", help="The same in the retain sets, their mean"),
+            "n_parameters": NUMBER("Parameters", format="localized"), "trained": "Trained in",
+        },
+    )
+
+
+def circuits(found: ConflictMap) -> None:
+    """How each set's circuits were found."""
+    st.dataframe(
+        conflict_rows.circuits(found), hide_index=True, height="content", key="conflict_circuits", placeholder="not defined",
+        column_config={
+            "set": "Set", "file": "File", "n_samples": "Samples", "n_maintain": NUMBER("Edges, maintain", format="localized"),
+            "n_break": NUMBER("Edges, break", format="localized"),
+            "faithfulness": NUMBER("Faithfulness", format="%.2f", help="Maintain circuit: 1 = keeps the answers, 0 = as all ablated"),
+            "completeness": NUMBER("Completeness", format="%.2f", help="Break circuit: 1 = ablating it alone destroys the answers"),
+            "reached": TEXT("Target reached", help="Whether both circuits reached the target that was set"),
+        },
+    )
+
+
+def downloads(folder: Path, name: str) -> None:
+    """The map and the formula, as they lie on disk."""
+    offered = {FILE: "application/json", "circuit.cnf": "text/plain"}
+    with st.container(horizontal=True):
+        for file, kind in offered.items():
+            if (folder / file).is_file():
+                st.download_button(f"Download {file}", (folder / file).read_bytes(), f"{name}-{file}", kind, key=f"conflict_{file}")
