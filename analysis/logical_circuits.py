@@ -106,7 +106,7 @@ def set_circuits(
 
             options = {"target": config.target, "reference": reference, "corrupted": other, "seed": config.seed}
             found[goal] = prune_edges(handle, part, goal, config.ablation, report=partial(report, goal), **options)
-        shares[goal] = float(runs.shares(found[goal][None])[0])
+        shares[goal] = runs.share(found[goal])
     return SetCircuits(
         gates_of(handle.index, found["maintain"], found["break"], noising, denoising), found["maintain"], found["break"],
         noising, denoising, shares["maintain"], shares["break"], min(shares.values()) >= config.target - TOLERANCE, len(part),
@@ -136,10 +136,19 @@ def _strength(own: Scores, opposite: Scores) -> Scores:
 
 
 class _Runs:
-    """Ablated runs of some samples for one goal; what replaces nodes is fixed, or what the corrupted samples' run writes."""
+    """Ablated runs of some samples for one goal; what replaces nodes is fixed, or what the corrupted samples' run writes.
 
-    def __init__(self, handle: ModelHandle, batch: TokenBatch, goal: Goal, ablated: Tensor | TokenBatch):
-        self.handle, self.batch, self.goal, self.ablated = handle, batch, goal, ablated
+    Keeps what every node of these samples writes: samples x nodes x tokens x d_model numbers, twice under patching.
+    """
+
+    def __init__(self, handle: ModelHandle, batch: TokenBatch, goal: Goal, ablated: Tensor | TokenBatch, n_rows: int = 16):
+        self.handle, self.goal, self.n_samples = handle, goal, len(batch)
+        self.parts = []
+        for rows in torch.arange(len(batch)).split(n_rows):
+            part, instead = batch.select(rows).to(handle.device), ablated
+            if isinstance(instead, TokenBatch):
+                instead = node_outputs(handle, instead.select(rows).to(handle.device))[0]
+            self.parts.append((part, node_outputs(handle, part)[0] if goal == "break" else None, instead))
         real = handle.index.real_edges
         self.none, self.all = self.log_prob(np.stack([real & False, real]))
         if not abs(self.all - self.none) > 1e-9:
@@ -151,23 +160,18 @@ class _Runs:
     def shares(self, kept: Masks) -> Shares:
         return (self.log_prob(kept) - self.none) / (self.all - self.none)
 
-    def log_prob(self, kept: Masks, n_rows: int = 16) -> Shares:
+    def share(self, kept: EdgeMask) -> float:
+        return float(self.shares(kept[None])[0])
+
+    @torch.no_grad()
+    def log_prob(self, kept: Masks) -> Shares:
         """Mean answer log-probability over the samples under each mask."""
-        total = np.zeros(len(kept))
         masks = torch.from_numpy(kept).to(self.handle.device).float()
-        for rows in torch.arange(len(self.batch)).split(n_rows):
-            part = self.batch.select(rows).to(self.handle.device)
-            ablated = self.ablated
-            if isinstance(ablated, TokenBatch):
-                ablated = node_outputs(self.handle, ablated.select(rows).to(self.handle.device))[0]
-            clean = node_outputs(self.handle, part)[0] if self.goal == "break" else None
-            for row in range(len(kept)):
-                mask, others = masks[row : row + 1], ablated
-                if clean is not None:
-                    mask, others = exchanged(mask, clean, ablated)
-                with torch.no_grad():
-                    total[row] += masked_log_prob(self.handle, part, mask, others).sum().item()
-        return total / len(self.batch)
+        return np.array([sum(self.run(mask[None], *part) for part in self.parts) for mask in masks]) / self.n_samples
+
+    def run(self, kept: Tensor, part: TokenBatch, clean: Tensor | None, ablated: Tensor) -> float:
+        kept, instead = (kept, ablated) if clean is None else exchanged(kept, clean, ablated)
+        return masked_log_prob(self.handle, part, kept, instead).sum().item()
 
 
 def _grown(strength: Scores, index: GraphIndex, target: float, runs: _Runs) -> EdgeMask:
@@ -182,7 +186,7 @@ def _grown(strength: Scores, index: GraphIndex, target: float, runs: _Runs) -> E
     while high - low > 1:
         middle = (low + high) // 2
         circuit = select(strength, index, middle)
-        if runs.shares(circuit[None])[0] >= target - TOLERANCE:
+        if runs.share(circuit) >= target - TOLERANCE:
             kept, high = circuit, middle
         else:
             low = middle
@@ -208,7 +212,7 @@ def _thinned(
             without[tuple(edges[start : start + size].T)] = False
             without = prune(without, index)
             n_trials += 1
-            if runs.shares(without[None])[0] >= target - TOLERANCE:
+            if runs.share(without) >= target - TOLERANCE:
                 kept = without
     report(N_TRIALS, N_TRIALS)
     return kept
