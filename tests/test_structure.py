@@ -23,7 +23,7 @@ STOREYS = [
      "conflict_map", "node_masks"},
     {"attribution", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "mrd", "comparison", "runs", "jobs",
      "observed", "estimators", "sweep", "sensitivity", "cross_fitting", "outcomes", "answer_tokens", "generation", "truth_ratio",
-     "parameter_change", "measure", "utility", "durability", "logical_circuits",
+     "parameter_change", "measure", "utility", "durability", "logical_circuits", "growth",
      "edge_pruning"},
     {"unlearning", "training", "stages", "what_if", "sampling", "lora", "checkpoint", "predictors", "validity", "protocols",
      "stability", "worker", "memorisation", "demo", "conflict_search"},
