@@ -21,7 +21,7 @@ KEPT = 0.8  # retain probability from which a run counts as one that kept the re
 CURRICULA = ["method", "arm", "seed", "n_updates", "forget_probability", "retain_probability"]
 SAMPLINGS = {"Uniform": "uniform", "CGA": "cga", "CGATwoLevel": "cga-released"}  # of config.yaml
 MEASURED = ("mean", "low", "high", "minus_uniform", "minus_low", "minus_high")  # per outcome in summary.csv
-MASKS = ["method", "arm", "seed", "n_updates", "share_touched", "forget_probability", "retain_probability", "relearned_probability"]
+MASKS = [*CURRICULA, "n_touched", "share_touched", "relearned_probability"]
 MINUS = [f"minus_{arm}{end}" for arm in ("unmasked", "random") for end in ("", "_low", "_high")]  # per outcome, of the masks
 
 

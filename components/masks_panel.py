@@ -6,7 +6,7 @@ import streamlit as st
 from analysis import conflict_map, jobs, outcomes, store
 from components import layout, masks_plot
 from components.masks_plot import label
-from components.paired_text import CHANCE, differences, interval, seeds
+from components.paired_text import CHANCE, differences, effects, interval, seeds
 from components.run_form import short
 
 OUTCOMES = ["forget", "retain", "relearned"]
@@ -27,6 +27,8 @@ def show(study: store.Study, *, key: str) -> None:
     table, summary, record = found
     if _of_another_map(study, record):
         st.warning("These runs used the masks of another conflict map than the one that this study has now: compare anew.")
+    if whole := holding_everything(table):
+        st.warning(f"These masks hold every head and MLP, so they say nothing about which of them to train: {', '.join(whole)}.")
     for method, part in summary.groupby("method", sort=False):
         for line in findings(str(method), part):
             st.markdown(f"- {line}")
@@ -49,14 +51,19 @@ def findings(method: str, summary: pd.DataFrame) -> list[str]:
         said.append(f"{share} Against no mask it {_or_none(row, 'unmasked')}.")
         if "random" in set(summary["arm"]):
             said.append(f"{name}: against as many random nodes, CLUE {_or_none(row, 'random')}.")
-    others = [row for row in rows if row["arm"] not in ("unmasked", "clue")]
-    different = [(row, parts) for row in others if (parts := differences(row, OUTCOMES, "unmasked", "minus_unmasked"))]
-    if different:
-        listed = "; ".join(f"**{layout.escape(label(row['arm']))}** {', '.join(parts)}" for row, parts in different)
-        said.append(f"{name}, the other masks against no mask: {listed}.")
-    if same := [label(row["arm"]) for row in others if row["arm"] not in {row["arm"] for row, _ in different}]:
-        said.append(f"{name}, no different from no mask by more than chance: {layout.escape(', '.join(same))}.")
-    return said
+    return said + _others(name, [row for row in rows if row["arm"] not in ("unmasked", "clue")])
+
+
+def _others(name: str, rows: list[dict]) -> list[str]:
+    """By what differs, the masks that do so; intervals are in the table."""
+    by_effect: dict[str, list[str]] = {}
+    for row in rows:
+        for outcome, effect in effects(row, OUTCOMES, "unmasked", "minus_unmasked").items():
+            by_effect.setdefault(effect, []).append(f"{layout.escape(label(row['arm']))} ({row[f'{outcome}_minus_unmasked']:+.3f})")
+    listed = "; ".join(f"**{effect}**: {', '.join(masks)}" for effect, masks in by_effect.items())
+    same = [label(row["arm"]) for row in rows if not effects(row, OUTCOMES, "unmasked", "minus_unmasked")]
+    said = [f"{name}, the other masks against no mask: {listed}."] if listed else []
+    return said + ([f"{name}, no different from no mask by more than chance: {layout.escape(', '.join(same))}."] if same else [])
 
 
 def _or_none(row: dict, control: str) -> str:
@@ -76,17 +83,26 @@ def _how(table: pd.DataFrame, summary: pd.DataFrame, record: dict) -> str:
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """A row per method and mask: share of the weights that may change, means and differences to no mask with intervals, as text."""
+    """A row per method and mask: share of the weights that may change, means with half of their intervals, and differences to no mask
+    with theirs, as text."""
     rows = []
     for row in summary.to_dict("records"):
         cells = {"Method": row["method"], "Mask": label(row["arm"]), "May change": f"{row['share_touched']:.1%}"}
         for outcome in OUTCOMES:
-            cells[outcome.capitalize()] = interval(row, outcome, ("mean", "low", "high"), "{:.3f}")
+            half = row[f"{outcome}_high"] - row[f"{outcome}_mean"]
+            cells[outcome.capitalize()] = f"{row[f'{outcome}_mean']:.3f}" + ("" if pd.isna(half) else f" ± {half:.3f}")
         for outcome in OUTCOMES[:2]:
             minus = "" if row["arm"] == "unmasked" else interval(row, outcome, MINUS, "{:+.3f}")
             cells[f"{outcome.capitalize()} minus no mask"] = minus
         rows.append(cells)
     return pd.DataFrame(rows)
+
+
+def holding_everything(runs: pd.DataFrame) -> list[str]:
+    """The masks, in words, that are as large as one of all heads and MLPs, where it was compared; not that one itself."""
+    n_all = runs.loc[runs["arm"] == "conflict-as-everything", "n_touched"].max()
+    largest = runs[~runs["arm"].isin(["unmasked", "conflict-as-everything"])].groupby("arm", sort=False)["n_touched"].max()
+    return [layout.escape(label(arm)) for arm, n in largest.items() if n == n_all]
 
 
 def _of_another_map(study: store.Study, record: dict) -> bool:

@@ -11,17 +11,19 @@ MORE = {
 }
 
 
-def differences(row: dict, outcomes: list[str], control: str, stem: str) -> list[str]:
-    """In which outcomes an arm differs from its control: those whose interval of the difference holds no 0.
+def effects(row: dict, outcomes: list[str], control: str, stem: str) -> dict[str, str]:
+    """The outcomes in which an arm differs from its control, those whose interval of the difference holds no 0; and how, in words.
 
     `row`: of a summary; `stem`: what the ends of the interval are called there, `forget_<stem>_low`.
     """
-    said = []
-    for outcome in outcomes:
-        value, low, high = (row[f"{outcome}_{end}"] for end in (f"minus_{control}", f"{stem}_low", f"{stem}_high"))
-        if low > 0 or high < 0:
-            said.append(f"{MORE[outcome][value < 0]} ({value:+.3f}, {low:+.3f} to {high:+.3f})")
-    return said
+    found = [name for name in outcomes if row[f"{name}_{stem}_low"] > 0 or row[f"{name}_{stem}_high"] < 0]
+    return {name: MORE[name][row[f"{name}_minus_{control}"] < 0] for name in found}
+
+
+def differences(row: dict, outcomes: list[str], control: str, stem: str) -> list[str]:
+    """The same as text, each with its interval."""
+    ends = {name: [row[f"{name}_{end}"] for end in (f"minus_{control}", f"{stem}_low", f"{stem}_high")] for name in outcomes}
+    return ["{} ({:+.3f}, {:+.3f} to {:+.3f})".format(how, *ends[name]) for name, how in effects(row, outcomes, control, stem).items()]
 
 
 def interval(row: dict, outcome: str, ends: tuple[str, str, str], form: str) -> str:

@@ -19,6 +19,7 @@ masks_panel.show(store.embedded_study(), key="masks")
 """
 FORGET = {"unmasked": 0.05, "clue": 0.25, "random": 0.25, "important": 0.05}
 RETAIN = {"unmasked": 0.90, "clue": 0.95, "random": 0.93, "important": 0.90}
+N_TOUCHED = {"unmasked": 100, "conflict-as-everything": 50}  # 10 of all other arms
 NOISE = {"unmasked": 0.01, "clue": 0.01, "random": 0.02, "important": 0.03}  # of the arm, one sign a seed
 
 
@@ -26,7 +27,8 @@ def made_runs(arms=tuple(FORGET), n_seeds: int = 3, method: str = "NPO") -> pd.D
     """Differences between arms have the sign that FORGET and RETAIN give them, and small intervals."""
     sign = np.array([-1, 0, 1])
     rows = [{
-        "method": method, "arm": arm, "seed": seed, "n_updates": 20, "n_touched": 10, "share_touched": 1.0 if arm == "unmasked" else 0.125,
+        "method": method, "arm": arm, "seed": seed, "n_updates": 20, "n_touched": N_TOUCHED.get(arm, 10),
+        "share_touched": 1.0 if arm == "unmasked" else 0.125,
         "forget_probability": FORGET.get(arm, 0.3) + NOISE.get(arm, 0.01) * sign[seed], "n_forgotten": 7, "seconds": 3.0,
         "retain_probability": RETAIN.get(arm, 0.8) + 0.001 * sign[seed], "relearned_probability": 0.4 + 0.01 * sign[seed],
     } for arm in arms for seed in range(n_seeds)]
@@ -60,7 +62,10 @@ def test_findings_are_the_differences_whose_interval_holds_no_0():
         "(+0.200, +0.200 to +0.200), keeps more of the retain set (+0.050, +0.050 to +0.050)."
     )
     assert said[1] == "NPO: against as many random nodes, CLUE keeps more of the retain set (+0.020, +0.020 to +0.020)."
-    assert said[2].startswith("NPO, the other masks against no mask: **random nodes** leaves more of the forget set (+0.200, ")
+    assert said[2] == (
+        "NPO, the other masks against no mask: **leaves more of the forget set**: random nodes (+0.200); "
+        "**keeps more of the retain set**: random nodes (+0.030)."
+    )
     assert said[3] == "NPO, no different from no mask by more than chance: important nodes."
     assert len(said) == 4
 
@@ -81,9 +86,16 @@ def test_a_panel_per_method_and_a_row_per_mask_with_share_and_intervals(study):
     table = at.dataframe[0].value.set_index(["Method", "Mask"])
     row = table.loc[("NPO", "CLUE")]
     assert len(table) == 2 * len(ARMS) and row["May change"] == "12.5%"
-    assert row["Forget"] == "0.250 (0.225 to 0.275)" and row["Forget minus no mask"] == "+0.200 (+0.200 to +0.200)"
+    assert row["Forget"] == "0.250 ± 0.025" and row["Forget minus no mask"] == "+0.200 (+0.200 to +0.200)"
     assert table.loc[("NPO", "no mask"), "Forget minus no mask"] == ""
     assert "48 runs of 20 updates each" in texts(at) and "after 20 steps on a few others" in texts(at)
+
+
+def test_masks_of_every_head_and_mlp_are_said_to_be_no_choice(study):
+    runs = made_runs(("unmasked", "clue", "conflict-as-everything", "random", "important"))
+    write_masks(study, runs.assign(n_touched=runs["n_touched"].where(~runs["arm"].isin(["clue", "random"]), 50)))
+    said = opened().warning[0].value
+    assert said.startswith("These masks hold every head and MLP") and said.endswith(": CLUE, random nodes.")
 
 
 def test_a_mask_that_could_not_be_is_named_with_its_reason(study):
