@@ -1,0 +1,76 @@
+"""Growing and thinning against made-up shares, which need no model."""
+
+import numpy as np
+import pytest
+
+from analysis.circuit import prune
+from analysis.graph import GraphIndex
+from analysis.growth import Runs, smallest
+
+INDEX = GraphIndex(n_layers=1, n_heads=2, n_kv_heads=2, d_model=8)
+
+
+class MadeUp(Runs):
+    """Shares by a function of the edges' names; counts how many circuits were measured."""
+
+    def __init__(self, share):
+        self.of_names, self.n_measured = share, 0
+
+    def shares(self, kept):
+        self.n_measured += len(kept)
+        return np.array([float(self.of_names(names(mask))) for mask in kept])
+
+
+def names(mask):
+    return {INDEX.edge_name(int(u), int(v)) for u, v in np.argwhere(mask)}
+
+
+def paths(*heads):
+    return {"m0->logits"} | {edge for h in heads for edge in (f"input->a0.h{h}<v>", f"a0.h{h}->m0")}
+
+
+def strength(**scores):
+    made = np.full(INDEX.real_edges.shape, 1e-9) * INDEX.real_edges
+    for edge, score in scores.items():
+        source, _, target = edge.partition("->")
+        made[INDEX.forward_names.index(source), INDEX.backward_names.index(target)] = score
+    return made
+
+
+def test_of_two_inputs_that_would_do_one_is_left():
+    runs = MadeUp(lambda kept: paths(0) <= kept or paths(1) <= kept)
+    scores = strength(**dict.fromkeys(paths(0, 1), 1.0), **{"a0.h1->logits": 3.0})
+    assert names(smallest(scores, INDEX, 0.9, runs)) in (paths(0), paths(1))
+    both = MadeUp(lambda kept: paths(0, 1) <= kept)
+    assert names(smallest(scores, INDEX, 0.9, both)) == paths(0, 1)
+
+
+def test_what_scores_nothing_is_found_behind_what_is_of_no_use():
+    """As at the clean end of an OR: its inputs score 0, all else more."""
+    junk = {INDEX.edge_name(int(u), int(v)): 0.5 for u, v in np.argwhere(INDEX.real_edges)}
+    scores = strength(**(junk | dict.fromkeys(paths(0, 1), 1e-6)))
+    runs = MadeUp(lambda kept: paths(0) <= kept or paths(1) <= kept)
+    assert names(smallest(scores, INDEX, 0.9, runs)) in (paths(0), paths(1))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_edge_of_a_small_circuit_can_be_left_out(seed):
+    """For shares that only rise with more edges; and never below the target, not in many runs."""
+    rng = np.random.default_rng(seed)
+    weights = {INDEX.edge_name(int(u), int(v)): rng.exponential() for u, v in np.argwhere(INDEX.real_edges)}
+    total = sum(weights.values())
+    runs = MadeUp(lambda kept: sum(weights[name] for name in kept) / total)
+    kept = smallest(rng.random(INDEX.real_edges.shape) * INDEX.real_edges, INDEX, 0.6, runs)
+    assert runs.share(kept) >= 0.6
+    assert np.array_equal(prune(kept, INDEX), kept)
+    for u, v in np.argwhere(kept):
+        fewer = kept.copy()
+        fewer[u, v] = False
+        assert runs.share(prune(fewer, INDEX)) < 0.6
+    assert runs.n_measured < 120
+
+
+def test_a_target_of_one_may_take_the_whole_graph():
+    everything = names(INDEX.real_edges)
+    runs = MadeUp(lambda kept: kept == everything)
+    assert np.array_equal(smallest(strength(), INDEX, 1.0, runs), INDEX.real_edges)
