@@ -24,7 +24,8 @@ def explain(found: ConflictMap, what_if: str | None, source: str) -> None:
     n_touched = found.masks[what_if]["touched"]
     text, link = st.columns([3, 1], vertical_alignment="center")
     size = f"{n_touched:,} parameters, {n_touched / found.n_parameters:.1%} of the model"
-    text.caption(f"{run_options.WHAT_IFS[what_if]} It may change {size}.")
+    hidden = "" if opened(found, what_if) or not n_touched else " It is not made of labels, so the map does not show it."
+    text.caption(f"{run_options.WHAT_IFS[what_if]} It may change {size}.{hidden}")
     if n_touched:
         query = state.carried() | {run_options.WEIGHTS: run_options.mask_label(source, what_if)}
         with link:
@@ -64,5 +65,5 @@ def table(found: ConflictMap) -> None:
     )
     st.caption(
         f"Parameters that each stage may change, and those that either may (touched), of {found.n_parameters:,}. All else is frozen. "
-        "Random, important and gradient are not made of labels, so the map does not show them; a run's seed draws random."
+        "A run's seed draws the random nodes."
     )

@@ -46,6 +46,8 @@ def headline(found: ConflictMap) -> None:
     said = f"{solved(found)} Solver: {time}"
     sizes = [f"{found.solver[key]:,} {word}" for key, word in SIZES.items() if key in found.solver]
     (st.caption if found.status == "optimal" else st.warning)(layout.escape(", ".join([said, *sizes]) + "."))
+    for text in cautions(found):
+        st.warning(text)
 
 
 SIZES = {"n_variables": "variables", "n_clauses": "clauses"}  # of the solver's statistics
@@ -65,6 +67,20 @@ def solved(found: ConflictMap) -> str:
         f"Proven: {n} conflict{' is' if n == 1 else 's are'} the fewest. Not proven: which nodes are the same in every optimum; the "
         "time limit ended that search, and what it did not reach counts as free."
     )
+
+
+def cautions(found: ConflictMap) -> list[str]:
+    """What a reader should know before using the map."""
+    said = []
+    if all(node.label == "conflict" for node in found.nodes.values()):
+        said.append("Every head and MLP is in conflict, so the map tells none apart. Compute it again with a lower target.")
+    missed = [name for name, circuit in zip(conflict_rows.set_names(found), found.circuits, strict=True) if not circuit.reached]
+    if missed:
+        said.append(f"The circuits of {', '.join(missed)} did not reach the target, so their gates may be wrong.")
+    empty = [where for where in ("forget", "conflict") if not found.assigned(where)]
+    if empty:
+        said.append(f"The masks have no {' and no '.join(empty)} nodes; those made of them alone cannot be used.")
+    return said
 
 
 def map_and_node(found: ConflictMap, opened: dict[str, str]) -> str:

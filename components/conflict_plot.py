@@ -94,7 +94,8 @@ def selectable(figure: go.Figure, *, key: str) -> None:
             chosen = points[0]["customdata"]
             state.select_node(chosen[0] if isinstance(chosen, list) else chosen)
 
-    st.plotly_chart(figure, theme=None, key=key, on_select=choose, selection_mode="points")
+    bar = {"displayModeBar": False}  # it would lie over the legend
+    st.plotly_chart(figure, theme=None, key=key, on_select=choose, selection_mode="points", config=bar)
     st.caption(READING)
 
 

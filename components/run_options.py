@@ -1,9 +1,12 @@
 """The settings of an unlearning run that its preset gives; those that a person sets here, as the command line takes them."""
 
+from contextlib import suppress
+from pathlib import Path
+
 import streamlit as st
 
 from analysis import store
-from components import conflict_source
+from components import conflict_source, state
 
 WITHOUT_RETAIN_LOSS = ("GradAscent", "RMU")  # one holds nothing, the other holds activations
 SAMPLINGS = {
@@ -66,7 +69,7 @@ def mask_label(source: str, what_if: str) -> str:
 
 def weights(study: store.Study) -> dict[str, str]:
     """Which weights may change: all, or those that a conflict map of the study frees. In the URL, so that its page can link here."""
-    masks = {mask_label(source, name): (folder, name) for source, folder in conflict_source.folders(study).items() for name in WHAT_IFS}
+    masks = {mask_label(source, name): (folder, name) for source, folder, name in _masks(study)}
     if not masks:
         return {}
     chosen = st.selectbox("Weights that may change", [ALL_WEIGHTS, *masks], key=WEIGHTS, bind="query-params")
@@ -75,6 +78,15 @@ def weights(study: store.Study) -> dict[str, str]:
     folder, name = masks[chosen]
     st.caption(f"{WHAT_IFS[name]} All other weights are frozen; LoRA does not go with a mask.")
     return {"mask": str(folder), "what-if": name}
+
+
+def _masks(study: store.Study) -> list[tuple[str, Path, str]]:
+    """Each mask that the study's conflict maps have: which map, its folder, and the what-if. A damaged map has none."""
+    found = []
+    for source, folder in conflict_source.folders(study).items():
+        with suppress(ValueError):
+            found += [(source, folder, name) for name in WHAT_IFS if name in state.conflicts(folder).masks]
+    return found
 
 
 def more(unset: str, key: str, *, masked: bool = False) -> dict[str, str]:
@@ -86,7 +98,7 @@ def more(unset: str, key: str, *, masked: bool = False) -> dict[str, str]:
         for place, (flag, (label, low, high, text)) in enumerate(MORE.items()):
             barred = masked and flag == "lora-rank"
             value = columns[place % 2].number_input(
-                label, low, high, None, step=1, placeholder="not with a mask" if barred else unset, help=text, disabled=barred,
+                label, low, high, None, step=1, placeholder="none" if barred else unset, help=text, disabled=barred,
                 key=f"{key}_no_{flag}" if barred else f"{key}_{flag}",
             )
             values[flag] = None if barred else value

@@ -2,7 +2,7 @@
 
 No other file touches query parameters; of session_state, other files read and set only the values of their own widgets.
 
-The record is the URL (`study`, `sample`) and the disk; session_state only carries the selection from page to page.
+The record is the URL (`study`, `sample`, `node`) and the disk; session_state only carries the selection from page to page.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from analysis import comparison, conflict_map, dataset, runs, store, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
 
-CARRIED = ("study", "sample")
+CARRIED = ("study", "sample", "node")
 BOUNDARY = "late_from"  # key of the slider over layers that parts early from late edges
 HASHES = {
     Circuit: lambda circuit: (circuit.sample_id, circuit.fingerprint, circuit.n_edges, float(abs(circuit.scores).sum())),
@@ -77,16 +77,16 @@ def select_sample(chosen: str, slot: str = "sample") -> None:
 
 
 def node() -> str | None:
-    """The selected node, by the address or as another page left it; every graph of the session shows it."""
-    return st.query_params.get("node") or st.session_state.get("carried_node")
+    """The node selected in a circuit graph or on the conflict map; every graph of the session shows it."""
+    return st.query_params.get("node")
 
 
 def select_node(name: str | None) -> None:
-    st.session_state["carried_node"] = name
     if name:
-        st.query_params["node"] = name
+        st.query_params["node"] = st.session_state["carried_node"] = name
     else:
         st.query_params.pop("node", None)
+        st.session_state.pop("carried_node", None)
 
 
 def scores(of: store.Study) -> tuple[pd.DataFrame, dict] | None:

@@ -83,6 +83,20 @@ def test_what_was_not_proven_is_said_plainly(made_up_study, open_page, status, a
     assert not page.exception and said in page.warning[0].value.replace("\\", "")
 
 
+def test_a_map_that_says_little_says_so(made_up_study, open_page):
+    found = made_map()
+    everything = {name: replace(node, label="conflict", assigned="conflict") for name, node in found.nodes.items()}
+    reached = tuple(replace(circuit, reached=True) for circuit in found.circuits)
+    write_map(made_up_study.results / "conflicts", replace(found, nodes=everything, n_conflicts=12, at_least=12, circuits=reached))
+    page = open_page("conflicts")
+    assert not page.exception and ["Every head and MLP is in conflict" in page.warning[0].value, len(page.warning)] == [True, 2]
+    assert "no forget nodes" in page.warning[1].value
+    write_map(made_up_study.results / "conflicts")
+    assert [warning.value for warning in open_page("conflicts").warning] == [
+        "The circuits of retain set did not reach the target, so their gates may be wrong."
+    ]
+
+
 def test_a_node_shows_its_reasons_and_its_clauses_as_text(mapped_study, open_page):
     page = open_page("conflicts", node="m3")
     said = words(page).replace("\\", "")

@@ -9,7 +9,7 @@ from analysis.__main__ import app
 from analysis.methods import METHODS
 from components import conflict_source, run_form, run_options
 from components.run_options import MORE
-from tests.pages.conflict_fixture import write_map
+from tests.pages.conflict_fixture import made_map, write_map
 from tests.pages.runs_fixture import made_up_study, open_page, own_folder, texts, write_run  # noqa: F401
 
 
@@ -123,6 +123,14 @@ def test_a_map_computed_here_is_offered_beside_the_shipped_one(study):
     at = open_page("unlearn", weights="own conflict map: clue")
     assert len(at.selectbox(key="weights").options) == 1 + 2 * len(run_options.WHAT_IFS)
     assert f"--mask {conflict_source.own_folder(study)} --what-if clue" in at.code[0].value
+
+
+def test_only_masks_that_the_map_has_are_offered(study):
+    write_map(study.results / "conflicts", made_map(masks={"clue": made_map().masks["clue"]}))
+    assert open_page("unlearn").selectbox(key="weights").options == ["all", "conflict map: clue"]
+    (study.results / "conflicts" / "conflicts.json").write_text("damaged")
+    at = open_page("unlearn")
+    assert not at.exception and not [box for box in at.selectbox if box.key == "weights"]
 
 
 def test_the_command_line_understands_the_mask_of_the_form(study):
