@@ -53,30 +53,51 @@ def given(folder, *, target=0.5):
 
 
 @pytest.fixture(scope="module")
-def written(folder, tmp_path_factory):
+def found_circuits():
+    """What `set_circuits` was called with by `written`, and what it found: by file name."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def written(folder, tmp_path_factory, found_circuits):
     out = tmp_path_factory.mktemp("out") / "map"
-    result = run(*given(folder), "--retain", folder / "retain.jsonl", "--retain", folder / "others.jsonl", "--output", out)
+
+    def spy(handle, samples, config, **options):
+        found_circuits[samples[0].split] = set_circuits(handle, samples, config, **options)
+        assert config == DiscoveryConfig("greedy", "zero", 0.5, n_samples=2) and options["reference"] is None
+        return found_circuits[samples[0].split]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conflict_search, "set_circuits", spy)
+        retains = ("--retain", folder / "retain.jsonl", "--retain", folder / "others.jsonl")
+        result = run(*given(folder), *retains, "--n-samples", 2, "--output", out)
     assert result.exit_code == 0, result.output
     return out, result
 
 
-def test_the_map_says_what_the_parts_find(folder, written):
-    found = conflict_map.read(written[0])
+@pytest.fixture
+def known(written, found_circuits, monkeypatch):
+    """Circuits as `written` found them, without the search; the references given."""
+    seen = []
+    monkeypatch.setattr(conflict_search, "set_circuits", lambda _handle, samples, _config, *, reference, report: seen.append(reference)
+                        or found_circuits[samples[0].split])
+    return seen
+
+
+def test_the_map_says_what_the_parts_find(folder, written, found_circuits):
+    found, circuits = conflict_map.read(written[0]), list(found_circuits.values())
     handle = load_model(folder / "model", "cpu")
-    sets = [load_samples(folder / f"{name}.jsonl") for name in ("forget", "retain", "others")]
-    circuits = [set_circuits(handle, samples, DiscoveryConfig("greedy", "zero", 0.5)) for samples in sets]
     assert [c.logical for c in found.circuits] == [c.logical for c in circuits]
+    assert [(c.n_maintain, c.n_break) for c in found.circuits] == [(c.maintain.sum(), c.breaking.sum()) for c in circuits]
     solved = find_conflicts(circuits[0].logical, [c.logical for c in circuits[1:]])
     assert (found.status, found.n_conflicts, found.at_least) == (solved.status, solved.n_conflicts, solved.at_least)
     assert list(found.nodes) == handle.index.forward_names[1:]
-    for name, made in found.nodes.items():
+    for row, (name, made) in enumerate(found.nodes.items(), 1):
         assert made.assigned == solved.assigned.get(name, "retain") and made.fixed == solved.fixed.get(name, True)
         assert made.label == ("free" if not made.fixed and made.assigned != "conflict" else made.assigned)
         assert made.n_parameters == n_parameters(mask_of(handle, [name])) and made.reason
-        row = handle.index.forward_names.index(name)
         assert made.forget_score == pytest.approx(np.abs(circuits[0].noising[row]).sum(), rel=1e-5)
-        retained = [np.abs(c.noising[row]).sum() for c in circuits[1:]]
-        assert made.retain_score == pytest.approx(np.mean(retained), rel=1e-5)
+        assert made.retain_score == pytest.approx(np.mean([np.abs(c.noising[row]).sum() for c in circuits[1:]]), rel=1e-5)
         assert ("forget" in made.circuits) == (name in circuits[0].logical.nodes)
         assert ("retain" in made.circuits) == any(name in c.logical.nodes for c in circuits[1:])
 
@@ -87,10 +108,10 @@ def test_the_map_says_where_it_comes_from(folder, written):
     assert {name: data["n"] for name, data in found.provenance["data"].items()} == {"forget": 3, "retain 1": 3, "retain 2": 3}
     assert [(c.set, c.file) for c in found.circuits] == [
         ("forget", "forget.jsonl"), ("retain", "retain.jsonl"), ("retain", "others.jsonl")]
-    expected = {"method": "greedy", "ablation": "zero", "target": 0.5, "n_samples": 32, "seed": 0, "time_limit": 60.0, "n_reference": 0}
+    expected = {"method": "greedy", "ablation": "zero", "target": 0.5, "n_samples": 2, "seed": 0, "time_limit": 60.0, "n_reference": 0}
     assert found.config == expected
     for circuit in found.circuits:
-        assert circuit.n_samples == 3 and circuit.reached and circuit.faithfulness >= 0.5 and circuit.completeness >= 0.5
+        assert circuit.n_samples == 2 and circuit.reached and circuit.faithfulness >= 0.5 and circuit.completeness >= 0.5
 
 
 def test_the_masks_are_the_assigned_nodes_weights(folder, written):
@@ -119,27 +140,24 @@ def test_progress_names_the_set(written):
     assert "forget set: " in written[1].stderr and "retain 2 set: " in written[1].stderr and "conflicts 1 of 1" in written[1].stderr
 
 
-def test_under_mean_ablation_one_mean_over_all_sets_serves_each(folder, tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(conflict_search, "set_circuits", lambda *a, reference, **k: seen.append(reference) or set_circuits(
-        *a, reference=reference, **k))
+def test_under_mean_ablation_one_mean_over_all_sets_serves_each(folder, known, monkeypatch):
     handle = load_model(folder / "model", "cpu")
     forget, retain = ((folder / name, load_samples(folder / name)) for name in ("forget.jsonl", "retain.jsonl"))
-    found = search(handle, forget, [retain], DiscoveryConfig(target=0.3), 60.0, lambda *_: None)
-    assert [len(reference) for reference in seen] == [6, 6] and found.config["n_reference"] == 6
+    found = search(handle, forget, [retain], DiscoveryConfig(), 60.0, lambda *_: None)
+    assert [len(reference) for reference in known] == [6, 6] and known[0] is known[1] and found.config["n_reference"] == 6
     monkeypatch.setattr(conflict_search, "MAX_REFERENCE", 3)
     capped = reference_of(handle, [forget[1], retain[1]])
     answers = {handle.tokenizer.decode(row[row >= 0]).strip() for row in capped.labels}
     assert answers == {"Lund 0", "Lund 2", "Oslo 2"}  # the first, the middle and the last
 
 
-def test_the_same_samples_in_both_sets_are_in_conflict(folder, tmp_path):
+def test_the_same_samples_in_both_sets_are_in_conflict(folder, tmp_path, known):
     made = run(*given(folder), "--retain", folder / "forget.jsonl", "--output", tmp_path / "map")
     assert made.exit_code == 0 and conflict_map.read(tmp_path / "map").n_conflicts >= 1
 
 
-def test_a_second_map_replaces_the_first_and_nothing_else(folder, tmp_path):
-    arguments = (*given(folder), "--retain", folder / "retain.jsonl", "--limit", 1)
+def test_a_second_map_replaces_the_first_and_nothing_else(folder, tmp_path, known):
+    arguments = (*given(folder), "--retain", folder / "retain.jsonl")
     assert run(*arguments, "--output", tmp_path / "map").exit_code == 0
     (tmp_path / "map" / "stale").touch()
     assert run(*arguments, "--output", tmp_path / "map").exit_code == 0
