@@ -1,11 +1,15 @@
-"""Growing and thinning against made-up shares, which need no model."""
+"""Growing and thinning against made-up shares, which need no model; and the ends of the runs that shares are measured in."""
 
 import numpy as np
 import pytest
 
+from analysis.ablation import replacement
 from analysis.circuit import prune
 from analysis.graph import GraphIndex
 from analysis.growth import Runs, smallest
+from analysis.tokens import tokenize
+from analysis.writes import plain_run
+from tests.tiny_models import KINDS
 
 INDEX = GraphIndex(n_layers=1, n_heads=2, n_kv_heads=2, d_model=8)
 
@@ -74,3 +78,16 @@ def test_a_target_of_one_may_take_the_whole_graph():
     everything = names(INDEX.real_edges)
     runs = MadeUp(lambda kept: kept == everything)
     assert np.array_equal(smallest(strength(), INDEX, 1.0, runs), INDEX.real_edges)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_break_run_goes_from_the_clean_answer_to_that_of_the_ablated_input(make_handle, samples, kind):
+    """Against plain runs of the model, of samples of several lengths; a run to maintain ends where this one begins."""
+    handle = make_handle(kind)
+    batch = tokenize(samples[:3], handle.tokenizer)
+    zero = replacement(handle, batch, "zero", None, None)
+    breaking, maintain = (Runs(handle, batch, goal, zero) for goal in ("break", "maintain"))
+    clean = plain_run(handle, batch)
+    assert breaking.none == pytest.approx(clean.log_prob.mean().item())
+    assert breaking.all == pytest.approx(plain_run(handle, batch, clean.embedded * 0).log_prob.mean().item())
+    assert maintain.all == pytest.approx(breaking.none)
