@@ -88,12 +88,14 @@ class Search:
 def fewest(search: Search) -> tuple[Labels, int]:
     """The best labels found, and a proven lower bound on their number of conflicts; equal: an optimum.
 
-    RC2 has half of the time; what it has proven by then stands, and the rest goes to ever better models.
+    First one good model, so that there is one to show. Then RC2 has half of the time; what it has proven by then stands, and the
+    rest goes to ever better models.
     """
     with search.phase("solve"):
         halfway = (time.monotonic() + search.deadline) / 2
+        first, _ = model_improving(search, search.problem.always, 0, n_models=1)
         labels, at_least = core_guided(search, halfway)
-        return (labels, at_least) if labels is not None else model_improving(search, at_least)
+        return (labels, at_least) if labels is not None else model_improving(search, first, at_least)
 
 
 def n_conflicts(labels: Labels) -> int:
@@ -120,18 +122,20 @@ def core_guided(search: Search, deadline: float) -> tuple[Labels | None, int]:
             return None, rc2.cost
 
 
-def model_improving(search: Search, at_least: int) -> tuple[Labels, int]:
-    """Labels with ever fewer conflicts until none beats them (then the bound is theirs) or time runs out."""
-    labels = search.problem.always
-    sat, at_most = search.counting(len(search.problem.conflicts))
-    with sat:
-        sat.prefer([-literal for literal in search.problem.conflicts])
-        try:
-            while (n := n_conflicts(labels)) > at_least:
+def model_improving(search: Search, labels: Labels, at_least: int, n_models: int | None = None) -> tuple[Labels, int]:
+    """Labels with ever fewer conflicts, until none beats them (then the bound is theirs), `n_models` were found, or time runs out."""
+    try:
+        sat, at_most = search.counting(n_conflicts(labels))
+        with sat:
+            sat.prefer([-literal for literal in search.problem.conflicts])
+            for _ in count() if n_models is None else range(n_models):
+                n = n_conflicts(labels)
+                if n == at_least:
+                    break
                 better = search.ask(sat, [at_most[n - 1]])
                 if better is None:
                     return labels, n
                 labels = better
-        except TimeoutError:
-            pass
+    except TimeoutError:
+        pass
     return labels, at_least

@@ -23,6 +23,7 @@ class Enumeration:
     def __init__(self, formula):
         self.formula = formula
         self.values = np.array(list(product([False, True], repeat=max(formula.outputs))))
+        self.holds_at = {group: self.group(group) for group in formula.groups}
 
     def group(self, group) -> np.ndarray:
         columns = {**(self.formula.retain if group.side else self.formula.forget), "logits": self.formula.outputs[group.side]}
@@ -35,7 +36,7 @@ class Enumeration:
 
     def parts(self, proof) -> list[np.ndarray]:
         same = [self.values[:, self.formula.forget[n] - 1] == self.values[:, self.formula.retain[n] - 1] for n in proof.same]
-        return [*(self.group(group) for group in proof.groups), *same]
+        return [*(self.holds_at[group] for group in proof.groups), *same]
 
     def is_minimal(self, proof) -> bool:
         tried = [self.values[:, abs(literal) - 1] == (literal > 0) for literal in proof.tried]
