@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis import curricula, observed, runs, store, validity
+from analysis import conflict_map, curricula, mask_comparison, observed, runs, store, validity
 from analysis.attribution import AttributionConfig, edge_scores
 from analysis.circuit import select
 from analysis.cross_fitting import CudConfig, cross_fitted, folds
@@ -115,15 +115,29 @@ def test_validity_belongs_to_the_shipped_scores_and_runs():
     assert table is not None and {"main", "method", "seed", "control", "protocol"} <= set(table["analysis"])
 
 
-def test_the_comparison_of_curricula_is_summed_up_as_shipped():
-    table = pd.read_csv(RESULTS / "curricula" / "curricula.csv")
-    assert table.groupby(["method", "arm"]).size().nunique() == 1 and set(table["arm"]) == set(curricula.ARMS)
+def check_summed_up(name, module, arms):
+    """The shipped comparison has these arms, as many runs and updates of each, and a summary that follows from its runs."""
+    table = pd.read_csv(RESULTS / name / f"{name}.csv")
+    assert table.groupby(["method", "arm"]).size().nunique() == 1 and set(table["arm"]) == set(arms)
     assert table.groupby("method")["n_updates"].nunique().eq(1).all()
-    again = curricula.summary(table)
-    kept = pd.read_csv(RESULTS / "curricula" / "summary.csv")
+    again = module.summary(table)
+    kept = pd.read_csv(RESULTS / name / "summary.csv")
     assert again[["method", "arm"]].equals(kept[["method", "arm"]])
     numbers = again.columns.drop(["method", "arm"])
     assert np.allclose(again[numbers], kept[numbers], atol=1e-6)
+
+
+def test_the_comparison_of_curricula_is_summed_up_as_shipped():
+    check_summed_up("curricula", curricula, curricula.ARMS)
+
+
+@pytest.mark.skipif(not (RESULTS / "masks").is_dir(), reason="needs `demo results conflicts masks`")
+def test_the_comparison_of_masks_is_summed_up_as_shipped_and_used_the_shipped_map(embedded):
+    record = json.loads((RESULTS / "masks" / "masks.json").read_text())
+    check_summed_up("masks", mask_comparison, set(mask_comparison.ARMS) - set(record["left_out"]))
+    used = conflict_map.read(RESULTS / "conflicts")
+    assert used.fingerprint == record["fingerprint"] == embedded.fingerprint
+    assert all(record["conflicts"][name] == list(used.assigned(name)) for name in ("forget", "conflict"))
 
 
 def test_the_whole_of_data_stays_small():
