@@ -32,8 +32,11 @@ SIZES = {"stage1": int, "stage2": int, "touched": int}
 
 @dataclass(frozen=True)
 class MapNode:
-    """A head or an MLP. Scores are sums of |noising score| (nats per answer token) over the edges out of it: in the forget set, and on
-    average over the retain sets. `circuits` says which sides' circuits it is in ("in" in the file)."""
+    """A head or an MLP. `n_parameters` is what a mask of it alone frees: without keys and values that other heads share.
+
+    Scores are sums of |noising score| (nats per answer token) over all edges out of it, in a circuit or not: in the forget set, and on
+    average over the retain sets. `circuits` says which sides' circuits it is in ("in" in the file).
+    """
 
     label: Label
     assigned: Assigned
