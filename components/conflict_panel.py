@@ -10,7 +10,8 @@ EXPLANATION = """
 CLUE (arXiv 2509.20977), in short:
 
 1. Each set has two circuits: *maintain*, grown by the strongest edges until it keeps the answers when all else is ablated, and *break*,
-grown until ablating it alone destroys them. The `input` takes no part: it has no weights; a head's q, k and v inputs count as one.
+grown until ablating it alone destroys them; then both are thinned of edges that are not needed for that. The `input` takes no part:
+it has no weights. A head's q, k and v inputs count as one.
 2. An edge only in *maintain* is AND (all such inputs are needed), only in *break* OR (any of them is enough), in both ADDER. ADDER is
 read as OR in the forget set's circuit, as AND in a retain set's: so forgetting is complete and keeping is safe.
 3. Each gate says that a node is kept exactly if its inputs are. The forget set's output must be off, each retain set's on.
@@ -78,7 +79,7 @@ def cautions(found: ConflictMap) -> list[str]:
     if missed:
         said.append(f"The circuits of {', '.join(missed)} did not reach the target, so their gates may be wrong.")
     empty = [where for where in ("forget", "conflict") if not found.assigned(where)]
-    if empty:
+    if empty and len(found.assigned("conflict")) < len(found.nodes):
         said.append(f"The masks have no {' and no '.join(empty)} nodes; those made of them alone cannot be used.")
     return said
 
@@ -126,7 +127,7 @@ def _clauses(lines: list[str]) -> None:
     if not lines:
         st.caption("It takes part in no gate.")
         return
-    st.markdown(f"**Its clauses** ({len(lines)}); = is: kept exactly if")
+    st.markdown(f"**Its clauses** ({len(lines)}). Read = as: is kept exactly if.")
     many = len(lines) > 6
     with st.container(height=230 if many else "content", border=many):
         st.markdown("\n".join(f"- {layout.escape(line)}" for line in lines))

@@ -40,5 +40,6 @@ conflict_tables.downloads(folder, study.slug)
 with st.expander("How this is computed"):
     st.markdown(conflict_panel.EXPLANATION)
     st.json({"config": found.config, "solver": found.solver} | found.provenance, expanded=False)
-with st.expander("Compute again"):
+job = conflict_form.newest(study)
+with st.expander("Compute again", expanded=job is not None and job.state != "done"):
     conflict_form.show(study, again=True)

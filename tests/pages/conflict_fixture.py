@@ -25,8 +25,8 @@ LABELLED = {  # name: label, assigned, fixed, circuits, reason; all others are i
 }
 N_PARAMETERS = {"head": 100, "MLP": 400}
 MASKS = {  # parameters by what-if, as the nodes above have them
-    "clue": (200, 800, 1000), "forget-only": (200, 0, 200), "conflict-only": (0, 800, 800), "conflict-as-everything": (200, 2400, 2400),
-    "random": (200, 800, 1000), "important": (1000, 0, 1000), "gradient": (1000, 0, 1000),
+    "clue": (200, 800, 1000), "forget-only": (0, 200, 200), "conflict-only": (0, 800, 800), "conflict-as-everything": (200, 2400, 2400),
+    "random": (200, 800, 1000), "important": (0, 1000, 1000), "gradient": (0, 1000, 1000),
 }
 
 
