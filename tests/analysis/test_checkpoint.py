@@ -14,13 +14,15 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import checkpoint
+from analysis import checkpoint, conflict_map, store
 from analysis.methods import NPO, RMU, GradDiff
+from analysis.model import load_model
 from analysis.record import record_run
 from analysis.run_files import RunFiles, checkpoint_file
 from analysis.sampling import CGA, CGATwoLevel, Curriculum
 from analysis.stages import Stage
 from analysis.unlearning import Run, UnlearningConfig
+from tests.analysis.test_conflict_map import made_map, node
 from tests.analysis.test_record import floored
 from tests.analysis.test_stages import two_stages
 
@@ -232,6 +234,7 @@ def test_checkpoints_come_when_asked_or_as_rarely_as_their_cost_demands(tmp_path
 def command(folder, output, *options):
     sets = ["--model", folder / "model", "--forget", folder / "forget.jsonl", "--retain", folder / "retain.jsonl"]
     training = ["--n-epochs", 50, "--learning-rate", 1e-3, "--batch-size", 4, "--checkpoint-every", 3, "--method"]
+    options = [folder / option if option == "conflicts" else option for option in options]
     return [sys.executable, "-m", "analysis", "unlearn", *map(str, (*sets, *training, *options, "--output", output))]
 
 
@@ -251,7 +254,8 @@ def started_and_stopped(arguments: list[str], output: Path, by: int) -> None:
 @pytest.mark.parametrize(("options", "by"), [
     (["NPO"], signal.SIGKILL), (["NPO"], signal.SIGTERM), (["RMU", "--precision", "bf16"], signal.SIGKILL),
     (["NPO", "--sampling", "cga", "--cga-refresh", 20], signal.SIGKILL), (["NPO", "--lora-rank", 2], signal.SIGKILL),
-], ids=["NPO", "NPO-SIGTERM", "RMU-bf16", "CGA", "LoRA"])
+    (["NPO", "--mask", "conflicts"], signal.SIGKILL),  # in stage 2, which begins at step 17
+], ids=["NPO", "NPO-SIGTERM", "RMU-bf16", "CGA", "LoRA", "stages"])
 def test_a_killed_process_goes_on_bit_for_bit(options, by, model_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     project = Path(__file__).parents[2]
@@ -276,6 +280,9 @@ def model_folder(tmp_path_factory, tokenizer):
     config.num_hidden_layers = 3
     random_model(config).float().save_pretrained(root / "model")
     tokenizer.save_pretrained(root / "model")
+    made = made_map({"a0.h1": node("forget"), "m2": node("conflict", kind="MLP", layer=2)})
+    of = replace(made, provenance={"fingerprint": load_model(str(root / "model"), "cpu").fingerprint})
+    store.write_json(root / "conflicts" / "conflicts.json", conflict_map.to_json(of))
     for name, place in (("forget", "Lund"), ("retain", "Oslo")):
         rows = [{"question": f"Where does {p} live?", "answer": f"{place} {i}"} for i, p in enumerate(("Ana", "Bo", "Cy", "Di") * 2)]
         rows = [row | {"question": row["question"] + "?" * (i // 4)} for i, row in enumerate(rows)]
