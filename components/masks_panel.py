@@ -6,11 +6,10 @@ import streamlit as st
 from analysis import conflict_map, jobs, outcomes, store
 from components import layout, masks_plot
 from components.masks_plot import label
-from components.paired_text import CHANCE, differences, effects, interval, seeds
+from components.paired_text import CHANCE, differences, effects, seeds
 from components.run_form import short
 
 OUTCOMES = ["forget", "retain", "relearned"]
-MINUS = ("minus_unmasked", "minus_unmasked_low", "minus_unmasked_high")
 
 
 def show(study: store.Study, *, key: str) -> None:
@@ -77,25 +76,31 @@ def _how(table: pd.DataFrame, summary: pd.DataFrame, record: dict) -> str:
     return (
         f"Mean answer probabilities over {seeds(summary)}, {len(table)} runs of {updates} updates each, all at the learning rate of a "
         "run without a mask: a mask that forgets less and keeps more may only have moved the model less. Intervals are 95% t intervals "
-        f"over seeds; differences are paired by seed. {CHANCE} Relearned: those forget samples that were not learnt again, after "
-        f"{n_steps} steps on a few others."
+        f"over seeds (in the table ± half of one); differences are paired by seed. {CHANCE} Relearned: those forget samples that were "
+        f"not learnt again, after {n_steps} steps on a few others."
     )
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """A row per method and mask: share of the weights that may change, means with half of their intervals, and differences to no mask
-    with theirs, as text."""
+    """A row per method and mask: share of the weights that may change, means, and differences to no mask; all with half of their
+    intervals, as text."""
     rows = []
     for row in summary.to_dict("records"):
         cells = {"Method": row["method"], "Mask": label(row["arm"]), "May change": f"{row['share_touched']:.1%}"}
-        for outcome in OUTCOMES:
-            half = row[f"{outcome}_high"] - row[f"{outcome}_mean"]
-            cells[outcome.capitalize()] = f"{row[f'{outcome}_mean']:.3f}" + ("" if pd.isna(half) else f" ± {half:.3f}")
-        for outcome in OUTCOMES[:2]:
-            minus = "" if row["arm"] == "unmasked" else interval(row, outcome, MINUS, "{:+.3f}")
-            cells[f"{outcome.capitalize()} minus no mask"] = minus
+        for name in OUTCOMES:
+            cells[name.capitalize()] = _half(row[f"{name}_mean"], row[f"{name}_high"], "{:.3f}")
+        for name in OUTCOMES[:2]:
+            minus = "" if row["arm"] == "unmasked" else _half(*(row[f"{name}_minus_unmasked{end}"] for end in ("", "_high")), "{:+.3f}")
+            cells[f"{name.capitalize()} minus no mask"] = minus
         rows.append(cells)
     return pd.DataFrame(rows)
+
+
+def _half(value: float, high: float, form: str) -> str:
+    """The value alone where one seed gave no interval."""
+    if pd.isna(value):
+        return "not computed"
+    return form.format(round(value, 3) + 0.0) + ("" if pd.isna(high) else f" ± {high - value:.3f}")  # + 0.0: no minus before 0
 
 
 def holding_everything(runs: pd.DataFrame) -> list[str]:

@@ -26,14 +26,6 @@ def differences(row: dict, outcomes: list[str], control: str, stem: str) -> list
     return ["{} ({:+.3f}, {:+.3f} to {:+.3f})".format(how, *ends[name]) for name, how in effects(row, outcomes, control, stem).items()]
 
 
-def interval(row: dict, outcome: str, ends: tuple[str, str, str], form: str) -> str:
-    """A value and its interval, from the columns <outcome>_<end>; the value alone where one seed gave no interval."""
-    value, low, high = (form.format(round(row[f"{outcome}_{end}"], 3) + 0.0) for end in ends)  # + 0.0: no minus before 0
-    if pd.isna(row[f"{outcome}_{ends[0]}"]):
-        return "not computed"
-    return value if pd.isna(row[f"{outcome}_{ends[1]}"]) else f"{value} ({low} to {high})"
-
-
 def seeds(summary: pd.DataFrame) -> str:
     n = sorted({int(n) for n in summary["n_seeds"]})
     return f"{n[0]} seed{'' if n[0] == 1 else 's'}" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
