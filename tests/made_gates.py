@@ -45,7 +45,7 @@ def sides():
     return st.tuples(circuits(), st.lists(circuits(), min_size=1, max_size=2))
 
 
-quick_and_slow = pytest.mark.parametrize("n_examples", [40, pytest.param(400, marks=pytest.mark.slow)])
+quick_and_slow = pytest.mark.parametrize("n_examples", [40, pytest.param(200, marks=pytest.mark.slow)])
 
 
 def for_all(n_examples, *strategies):

@@ -194,7 +194,7 @@ def test_a_hard_instance_ends_in_time_with_both_bounds():
 def test_what_is_proven_before_time_runs_out_stays(monkeypatch):
     two_sides = covering(7, 6)
     whole, best = find_conflicts(*two_sides), optima_of_leaves(*two_sides)
-    n_proven, ask = [], conflict_module._Optima._another
+    n_proven, n_untied, ask = [], [], conflict_module._Optima._another
     for n_calls in range(1, 40):
         left = iter(range(n_calls))
 
@@ -214,7 +214,9 @@ def test_what_is_proven_before_time_runs_out_stays(monkeypatch):
             break
         assert found.status == "optimal, backbone incomplete"
         n_proven.append(sum(found.fixed.values()))
+        n_untied.append(found.statistics["n_untied"])
     assert found == replace(whole, statistics=found.statistics) and len(n_proven) > 5 and n_proven[0] == 0 < n_proven[-1]
+    assert n_untied[0] > 0 == n_untied[-1] and n_untied == sorted(n_untied, reverse=True)
 
 
 def optima_of_leaves(forget, retains) -> list[set[str]]:
