@@ -8,21 +8,20 @@ answers, by one multiplier. Slower than ranking edges by a score, and sharper: g
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from analysis.ablation import Ablation, replacement
+from analysis.ablation import Ablation, exchanged, node_outputs, replacement
 from analysis.circuit import EdgeMask, prune
 from analysis.faithfulness import masked_log_prob
+from analysis.growth import Goal
 from analysis.model import ModelHandle
 from analysis.tokens import TokenBatch
 from analysis.writes import wide_type
 
-Goal = Literal["maintain", "break"]
 Gates = Float[Tensor, " n_edges"]  # of the real edges, by source, then destination
 
 LOW, HIGH = -0.1, 1.1  # the stretch: what falls below 0 or above 1 is a gate that is shut or open for certain
@@ -40,9 +39,9 @@ def prune_edges(
 ) -> EdgeMask:
     """A small set of edges that reaches `target` on the samples of `batch` together, in really ablated runs.
 
-    `maintain`: with all other edges ablated, faithfulness is at least the target; only edges on a path from `input` to `logits`.
-    `break`: with just these edges ablated, completeness (1 - faithfulness of the others) is. The faithfulness of a set is a ratio of
-    means over its samples. The weights stay as they are, bit for bit; the same seed gives the same edges.
+    `maintain`: run from the clean input with all other edges ablated, faithfulness is at least the target. `break`: run from the
+    ablated input with all other edges as in the clean run, completeness is. Both are the shares of `growth.Runs`, and both circuits
+    hold only edges on a path from `input` to `logits`. The weights stay as they are, bit for bit; the same seed gives the same edges.
 
     A step keeps for its way back, per layer and sample, some four times sources x tokens x d_model numbers, of at most 8 samples.
     Raises ValueError if `target` is not in (0, 1], `n_steps` is not positive, or ablating every edge changes nothing on average.
@@ -77,10 +76,11 @@ def _stretched(gates: Gates) -> Gates:
 
 
 class _Task:
-    """What gates are trained for: the faithfulness of the edges that are kept, or the completeness of those that are cut."""
+    """What gates are trained for: how much of the answer their edges keep alone, or lose alone."""
 
     def __init__(self, handle: ModelHandle, batch: TokenBatch, goal: Goal, ablated: Tensor):
-        self.handle, self.batch, self.goal, self.ablated = handle, batch, goal, ablated
+        self.handle, self.batch, self.ablated = handle, batch, ablated
+        self.clean = node_outputs(handle, batch)[0] if goal == "break" else None
         self.real = torch.from_numpy(handle.index.real_edges).to(handle.device)
         self.type = wide_type(handle.model.dtype)
         self.empty = self.measured(torch.zeros_like(self.real))
@@ -89,10 +89,13 @@ class _Task:
             raise ValueError(f"ablating every edge changes the answers' log-probability by {float(self.gap):.1g}; expected more")
 
     def log_prob(self, kept: Tensor, rows: list[int]) -> Float[Tensor, " n_rows"]:
-        part, ablated = self.batch.select(rows), self.ablated
-        if len(ablated) > 1:  # patching: a run of its own for each sample
-            ablated = ablated[rows][:, :, : part.input_ids.shape[1]]
-        return masked_log_prob(self.handle, part, kept[None], ablated)
+        part, kept, others = self.batch.select(rows), kept[None].to(self.type), self.ablated
+        width = part.input_ids.shape[1]
+        if len(others) > 1:  # patching: a run of its own for each sample
+            others = others[rows][:, :, :width]
+        if self.clean is not None:
+            kept, others = exchanged(kept, self.clean[rows][:, :, :width], others)
+        return masked_log_prob(self.handle, part, kept, others)
 
     @torch.no_grad()
     def measured(self, kept: Tensor) -> Float[Tensor, " n_samples"]:
@@ -101,12 +104,10 @@ class _Task:
 
     def score(self, log_prob: Tensor, rows: list[int]) -> Float[Tensor, ""]:
         """Faithfulness or completeness: the mean over these samples, by the gap of all of them."""
-        faithfulness = (log_prob - self.empty[rows]).mean() / self.gap
-        return faithfulness if self.goal == "maintain" else 1 - faithfulness
+        return (log_prob - self.empty[rows]).mean() / self.gap
 
     def kept(self, gates: Gates) -> Float[Tensor, "n_forward n_backward"]:
-        chosen = torch.zeros(self.real.shape, dtype=gates.dtype, device=gates.device).masked_scatter(self.real, gates)
-        return chosen if self.goal == "maintain" else self.real.to(gates.dtype) - chosen
+        return torch.zeros(self.real.shape, dtype=gates.dtype, device=gates.device).masked_scatter(self.real, gates)
 
 
 def _trained(task: _Task, target: float, n_steps: int, seed: int, report: Callable[[int, int], None]) -> Gates:
@@ -142,7 +143,7 @@ def _hardened(task: _Task, target: float, log_alpha: Gates) -> EdgeMask:
     def first(n_edges: int) -> EdgeMask:
         chosen = np.zeros(task.handle.index.real_edges.shape, dtype=bool)
         chosen[sources[order[:n_edges]], columns[order[:n_edges]]] = True
-        return prune(chosen, task.handle.index) if task.goal == "maintain" else chosen
+        return prune(chosen, task.handle.index)
 
     def reached(n_edges: int) -> bool:
         gates = torch.from_numpy(first(n_edges)).to(task.real.device)[task.real]

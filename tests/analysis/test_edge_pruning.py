@@ -12,6 +12,7 @@ from analysis.attribution import AttributionConfig, edge_scores
 from analysis.circuit import prune, select
 from analysis.edge_pruning import open_probability, prune_edges, sampled_gates, settled_gates
 from analysis.faithfulness import ablated_log_prob, masked_log_prob
+from analysis.growth import Runs
 from analysis.losses import answer_log_prob, n_kept
 from analysis.model import fingerprint, handle_of
 from tests.tiny_models import KINDS
@@ -122,9 +123,8 @@ def test_the_target_is_reached_by_some_of_the_edges_and_the_weights_stay(kind, g
     handle.model.requires_grad_(False)
     real = handle.index.real_edges
     assert 0 < found.sum() < real.sum() and not (found & ~real).any()
-    score = set_scores(handle, rows, [found if goal == "maintain" else real & ~found], "mean")
-    assert (score if goal == "maintain" else 1 - score) >= 0.8 - 1e-9
-    assert goal == "break" or (found == prune(found, handle.index)).all()
+    assert Runs(handle, rows, goal, replacement(handle, rows, "mean", None, None)).share(found) >= 0.8 - 1e-6
+    assert (found == prune(found, handle.index)).all()
 
 
 def test_patching_prunes_too_and_a_seed_gives_its_edges_again(handle, batch):
@@ -156,12 +156,11 @@ def planted(tokenizer, make_handle, batch):
 @pytest.mark.parametrize("goal", ["maintain", "break"])
 def test_a_planted_circuit_is_found_with_no_more_edges_than_by_ranking_scores(goal, planted, batch):
     """The edges between nodes that write; of the others none can matter, though all 150 start alike."""
-    index, real = planted.index, planted.index.real_edges
+    index = planted.index
     scores = edge_scores(planted, batch, AttributionConfig("EAP-IG-inputs", "zero", 5)).mean(0)
 
     def values(chosen):
-        kept = chosen if goal == "maintain" else [real & ~edges for edges in chosen]
-        return set_scores(planted, batch, kept, "zero") * (1 if goal == "maintain" else -1) + (goal == "break")
+        return Runs(planted, batch, goal, replacement(planted, batch, "zero", None, None)).shares(np.stack(chosen))
 
     found = prune_edges(planted, batch, goal, "zero", target=0.9, n_steps=40)
     by_score = [select(scores, index, n) for n in range(3, 17)]
