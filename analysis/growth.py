@@ -68,24 +68,24 @@ class Runs:
 
 
 def smallest(
-    strength: Scores, index: GraphIndex, target: float, runs: Runs, report: Callable[[int, int], None] = lambda done, total: None
+    scores: Scores, index: GraphIndex, target: float, runs: Runs, report: Callable[[int, int], None] = lambda done, total: None
 ) -> EdgeMask:
-    """A circuit at the target share, grown by `strength` and thinned."""
-    return _thinned(_grown(strength, index, target, runs), strength, index, target, runs, report)
+    """A circuit at the target share, grown by |score| and thinned."""
+    return _thinned(_grown(scores, index, target, runs), scores, index, target, runs, report)
 
 
-def _grown(strength: Scores, index: GraphIndex, target: float, runs: Runs) -> EdgeMask:
+def _grown(scores: Scores, index: GraphIndex, target: float, runs: Runs) -> EdgeMask:
     """The smallest greedy circuit at the target: the first on a geometric grid of sizes, then halving the gap to the size before.
 
     The whole graph is at 1 by definition, so that there is one.
     """
     sizes = np.unique(np.geomspace(1, int(index.real_edges.sum()), N_SIZES).round().astype(int))
-    circuits = np.stack([select(strength, index, int(size)) for size in sizes])
+    circuits = np.stack([select(scores, index, int(size)) for size in sizes])
     first = int(np.argmax(runs.shares(circuits) >= target - TOLERANCE))
     kept, low, high = circuits[first], int(sizes[first - 1]) if first else 0, int(sizes[first])
     while high - low > 1:
         middle = (low + high) // 2
-        circuit = select(strength, index, middle)
+        circuit = select(scores, index, middle)
         if runs.share(circuit) >= target - TOLERANCE:
             kept, high = circuit, middle
         else:
@@ -94,7 +94,7 @@ def _grown(strength: Scores, index: GraphIndex, target: float, runs: Runs) -> Ed
 
 
 def _thinned(
-    kept: EdgeMask, strength: Scores, index: GraphIndex, target: float, runs: Runs, report: Callable[[int, int], None]
+    kept: EdgeMask, scores: Scores, index: GraphIndex, target: float, runs: Runs, report: Callable[[int, int], None]
 ) -> EdgeMask:
     """Without what it does not need to stay at the target: edges are left out by blocks, weakest first, each pass with smaller ones.
 
@@ -105,7 +105,7 @@ def _thinned(
     while size > 1 and n_trials < N_TRIALS:
         size = -(-size // 2)
         edges = np.argwhere(kept)
-        edges = edges[np.argsort(strength[kept], kind="stable")]
+        edges = edges[np.argsort(np.abs(scores[kept]), kind="stable")]
         for start in range(0, len(edges), size):
             report(min(n_trials, N_TRIALS), N_TRIALS)
             without = kept.copy()

@@ -16,8 +16,6 @@ from analysis.growth import TOLERANCE, Runs, smallest
 from analysis.model import ModelHandle
 from analysis.tokens import TokenBatch, tokenize
 
-TIE = 1e-6  # weight of the other end's score, see `_strength`
-
 
 @dataclass(frozen=True)
 class DiscoveryConfig:
@@ -83,10 +81,10 @@ def set_circuits(
     part, other = (b and b.select(sorted(rows.tolist())) for b in (batch, corrupted))
     ablated = other if patching else replacement(handle, batch, config.ablation, reference, None)
     found, shares = {}, {}
-    for goal, strength in (("maintain", _strength(noising, denoising)), ("break", _strength(denoising, noising))):
+    for goal, scores in (("maintain", noising), ("break", denoising)):
         runs = Runs(handle, part, goal, ablated)
         if config.method == "greedy":
-            found[goal] = smallest(strength, handle.index, config.target, runs, partial(report, goal))
+            found[goal] = smallest(scores, handle.index, config.target, runs, partial(report, goal))
         else:
             from analysis.edge_pruning import prune_edges
 
@@ -113,10 +111,3 @@ def _scores(
         ).mean(0)
         for name, config in ends.items()
     ]
-
-
-def _strength(own: Scores, opposite: Scores) -> Scores:
-    """|score|, ties by the |score| at the other end: where a target is saturated, all its inputs score 0, those that it could use
-    and those it could not."""
-    own, opposite = (np.abs(scores).astype(np.float64) for scores in (own, opposite))
-    return own / max(own.max(), 1e-30) + TIE * opposite / max(opposite.max(), 1e-30)
