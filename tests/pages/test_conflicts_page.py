@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from analysis import jobs, store
 from analysis.__main__ import app
-from components import conflict_form, conflict_masks, conflict_plot, conflict_rows, layout, run_options
+from components import conflict_form, conflict_masks, conflict_plot, conflict_rows, layout, overview, run_options
 from tests.pages.conflict_fixture import made_map, write_map
 from tests.pages.test_own_pages import markup, words
 
@@ -209,6 +209,14 @@ def test_a_map_of_the_embedded_study_is_computed_into_the_workspace(made_up_stud
     assert "20.0% of the model" in words(page)
     page.segmented_control(key="map").set_value("own").run()
     assert not page.exception and "10.0% of the model" in words(page)
+
+
+def test_the_overview_counts_conflicts(made_up_study):
+    assert overview.collect(made_up_study).conflicts == "not computed"
+    write_map(made_up_study.results / "conflicts")
+    assert overview.collect(made_up_study).conflicts == "2 conflicts"
+    (made_up_study.results / "conflicts" / "conflicts.json").write_text("damaged, and longer than it was")
+    assert overview.collect(made_up_study).conflicts == "cannot be read"
 
 
 def test_the_page_opens_without_torch_and_without_the_solver():
