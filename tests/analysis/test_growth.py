@@ -91,3 +91,4 @@ def test_a_break_run_goes_from_the_clean_answer_to_that_of_the_ablated_input(mak
     assert breaking.none == pytest.approx(clean.log_prob.mean().item())
     assert breaking.all == pytest.approx(plain_run(handle, batch, clean.embedded * 0).log_prob.mean().item())
     assert maintain.all == pytest.approx(breaking.none)
+    assert Runs(handle, batch, "break", zero, n_rows=2).all == pytest.approx(breaking.all)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from analysis import logical_circuits
 from analysis.ablation import exchanged, node_outputs, replacement
 from analysis.dataset import DataError
 from analysis.faithfulness import ablated_log_prob, faithfulness, masked_log_prob
+from analysis.growth import smallest
 from analysis.logical_circuits import DiscoveryConfig, set_circuits
 from analysis.tokens import tokenize
 from analysis.writes import plain_run
@@ -152,6 +154,14 @@ def test_shares_are_ratios_of_means_over_the_samples_drawn(handle, samples):
     whole = set_circuits(handle, samples, DiscoveryConfig(ablation="zero", target=0.7))
     assert whole.n_samples == len(samples)
     assert np.array_equal(whole.noising, circuits.noising)  # scores are over all samples
+
+
+def test_each_circuit_grows_by_the_scores_of_its_own_end(monkeypatch):
+    grown_by = []
+    monkeypatch.setattr(logical_circuits, "smallest", lambda scores, *rest: grown_by.append(scores) or smallest(scores, *rest))
+    _, circuits = found(planted("AND"), ablation="zero")
+    assert np.array_equal(grown_by, [circuits.noising, circuits.denoising])
+    assert not np.array_equal(*grown_by)
 
 
 def test_what_cannot_be_asked_is_refused(handle, samples):
