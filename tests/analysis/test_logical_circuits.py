@@ -86,6 +86,14 @@ def test_planted_gates_are_found_under_noise(logic):
         assert into_m0[:2].max() < into_logits[2:].max()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("logic", LOGIC)
+def test_edge_pruning_finds_them_too(logic):
+    gates, circuits = found(planted(logic, noise=1e-3), ablation="mean", method="edge-pruning")
+    assert gates == EXPECTED[logic] | {("logits", "ADDER"): ("m0",)}
+    assert circuits.reached and (circuits.maintain.sum(), circuits.breaking.sum()) == SIZES[logic]
+
+
 @pytest.mark.parametrize("logic", ["AND", "OR", "ADDER"])
 @pytest.mark.parametrize(("target", "sharpness"), [(0.5, 4.0), (0.9, 12.0)])
 def test_neither_the_target_nor_an_answer_near_certainty_changes_the_gates(logic, target, sharpness):
