@@ -131,7 +131,6 @@ def test_the_comparison_of_curricula_is_summed_up_as_shipped():
     check_summed_up("curricula", curricula, curricula.ARMS)
 
 
-@pytest.mark.skipif(not (RESULTS / "masks").is_dir(), reason="needs `demo results conflicts masks`")
 def test_the_comparison_of_masks_is_summed_up_as_shipped_and_used_the_shipped_map(embedded):
     record = json.loads((RESULTS / "masks" / "masks.json").read_text())
     check_summed_up("masks", mask_comparison, set(mask_comparison.ARMS) - set(record["left_out"]))
