@@ -1,34 +1,48 @@
 """The form that computes a conflict map as a job, and the job as it goes."""
 
+from typing import Any
+
 import streamlit as st
 
 from analysis import jobs, store
+from analysis.conflict_map import ConflictMap
 from components import conflict_source, layout
-from components.run_form import short
+from components.run_form import duration, short
 
 DISCOVERY = {
-    "greedy": "Takes the strongest edges by attribution until the target is reached.",
-    "edge-pruning": "Trains a mask over all edges, as the paper does: slower and sharper.",
+    "greedy": "Greedy takes the strongest edges by attribution until the target is reached.",
+    "edge-pruning": "Edge pruning trains a mask over all edges, as the paper does: slower and sharper.",
 }
 ABLATIONS = ["mean", "zero", "patching"]
+SETTINGS = {"method": "greedy", "ablation": "mean", "target": 0.9, "n_samples": 32}  # of the command, where no map says others
+TARGET = (
+    "The target is the share of a set's answers that its circuits must keep when all else is ablated (maintain), and destroy when they "
+    "alone are (break). A low target gives sparse circuits that tell nodes apart but explain less of the answers; near 1 they explain "
+    "most, but nearly every node is in both sets' circuits, and so in conflict."
+)
 
 
-def show(study: store.Study, *, again: bool = False) -> None:
-    """What will run, its settings, a button, and its progress. `again`: there is a map already, which the new one replaces."""
+def show(study: store.Study, found: ConflictMap | None = None, *, again: bool = False) -> None:
+    """What will run, its settings, a button, and its progress. `again`: there is a map already, which the new one replaces; `found`,
+    if that can be read: its settings are the first to be offered."""
     if not again:
         st.info("Not computed yet: the conflict map of this study.")
-    first, second, third = st.columns(3)
-    method = first.selectbox("Circuits by", list(DISCOVERY), key="conflict_discovery")
+    offered = settings_of(found)
+    first, second, third, fourth = st.columns(4)
+    methods = list(DISCOVERY)
+    method = first.selectbox("Circuits by", methods, methods.index(offered["method"]), key="conflict_discovery")
     ablation = second.selectbox(
-        "Ablation", ABLATIONS, key="conflict_ablation",
-        help="What takes an edge's place. Patching needs samples with a corrupted_question.",
+        "Ablation", ABLATIONS, ABLATIONS.index(offered["ablation"]), key="conflict_ablation",
+        help="What takes an ablated edge's place: its mean over all sets, zero, or (patching) its value on each sample's "
+             "corrupted question, which every sample then needs.",
     )
-    target = third.number_input(
-        "Target", 0.5, 0.99, 0.9, 0.05, key="conflict_target",
-        help="Faithfulness of the maintain circuits, and completeness of the break circuits.",
+    target = third.number_input("Target", 0.05, 1.0, float(offered["target"]), 0.05, key="conflict_target")
+    n_samples = fourth.number_input(
+        "Samples", 1, 4096, offered["n_samples"], key="conflict_n_samples",
+        help="How many samples of each set the target is measured on. Attribution scores are always over all.",
     )
-    st.caption(DISCOVERY[method])
-    arguments = command(study, method, ablation, float(target))
+    st.caption(f"{DISCOVERY[method]} {TARGET}")
+    arguments = command(study, method, ablation, float(target), int(n_samples))
     st.caption("On the command line:")
     st.code(jobs.command_line(arguments), language="bash", wrap_lines=True)
     job = newest(study)
@@ -45,10 +59,21 @@ def show(study: store.Study, *, again: bool = False) -> None:
         _draw(job)
 
 
-def command(study: store.Study, method: str, ablation: str, target: float) -> list[str]:
+def settings_of(found: ConflictMap | None) -> dict[str, Any]:
+    """What a map was made with; the command's defaults for what it does not say, or says in a way that cannot be offered."""
+    said = {} if found is None else found.config
+    fits = {
+        "method": said.get("method") in list(DISCOVERY), "ablation": said.get("ablation") in ABLATIONS,
+        "target": isinstance(said.get("target"), float) and 0.05 <= said["target"] <= 1,
+        "n_samples": isinstance(said.get("n_samples"), int) and 1 <= said["n_samples"] <= 4096,
+    }
+    return {name: said[name] if fits[name] else default for name, default in SETTINGS.items()}
+
+
+def command(study: store.Study, method: str, ablation: str, target: float, n_samples: int) -> list[str]:
     """Arguments of `python -m analysis` that write the study's map."""
     sets = ["--model", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]
-    settings = ["--discovery", method, "--ablation", ablation, "--target", f"{target:g}"]
+    settings = ["--discovery", method, "--ablation", ablation, "--target", f"{target:g}", "--n-samples", str(n_samples)]
     return ["conflicts", *sets, *settings, "--output", short(conflict_source.own_folder(study))]
 
 
@@ -62,6 +87,8 @@ def newest(study: store.Study) -> jobs.Job | None:
 def _live(study: store.Study) -> None:
     job = newest(study)
     if job is None or not job.active:
+        if job is not None and job.state == "done":
+            conflict_source.show_own(study)
         st.rerun()  # the whole page once: it may have a map now
     _draw(job)
     if st.button("Cancel", key="conflict_cancel"):
@@ -71,7 +98,9 @@ def _live(study: store.Study) -> None:
 def _draw(job: jobs.Job) -> None:
     if job.state in ("failed", "interrupted"):
         layout.problem(f"Conflict map: {job.state}. Cause:", job.cause or "not known")
-    elif job.state != "done":
+    elif job.state == "done":
+        st.caption(f"The last map computed here took {duration(job.ended - job.started)}.")
+    else:
         st.caption(f"Conflict map: {job.state}")
     if job.state == "running":
         st.code(jobs.tail(job.id, 3) or "starting", language=None)

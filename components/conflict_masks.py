@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.conflict_map import ConflictMap
-from components import layout, run_options, state
+from components import conflict_source, layout, run_options, state
 
 NONE = "none"
 
@@ -12,6 +12,7 @@ NONE = "none"
 def choose(found: ConflictMap) -> str | None:
     """The what-if mask to show on the map and to use; None at first. In the URL."""
     offered = [name for name in run_options.WHAT_IFS if name in found.masks]
+    conflict_source.keep("what_if", [NONE, *offered])
     chosen = st.selectbox("What if only some nodes may change?", [NONE, *offered], key="what_if", bind="query-params")
     return None if chosen == NONE else chosen
 
@@ -65,5 +66,6 @@ def table(found: ConflictMap) -> None:
     )
     st.caption(
         f"Parameters that each stage may change, and those that either may (touched), of {found.n_parameters:,}. All else is frozen. "
-        "A run's seed draws the random nodes."
+        "Stage 1 is the first sixth of the epochs, with the forget loss alone; stage 2 the rest, with the forget and the retain loss; "
+        "a mask with one stage spends all epochs in it. A run's seed draws the random nodes."
     )

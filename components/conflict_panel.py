@@ -9,14 +9,15 @@ from components.run_form import duration
 EXPLANATION = """
 CLUE (arXiv 2509.20977), in short:
 
-1. Each set has two circuits: *maintain*, grown by the strongest edges until it keeps the answers when all else is ablated, and *break*,
-grown until ablating it alone destroys them; then both are thinned of edges that are not needed for that. The `input` takes no part:
-it has no weights. A head's q, k and v inputs count as one.
+1. Each set has two circuits: *maintain*, grown by the strongest edges until it keeps the target share of the answers when all else is
+ablated, and *break*, grown until ablating it alone destroys that share; then both are thinned of edges that are not needed for that.
+The `input` takes no part: it has no weights. A head's q, k and v inputs count as one.
 2. An edge only in *maintain* is AND (all such inputs are needed), only in *break* OR (any of them is enough), in both ADDER. ADDER is
 read as OR in the forget set's circuit, as AND in a retain set's: so forgetting is complete and keeping is safe.
 3. Each gate says that a node is kept exactly if its inputs are. The forget set's output must be off, each retain set's on.
 4. Both sides have their own copy of every node, and a MaxSAT solver (RC2) makes as many pairs of copies equal as it can. A pair that
-stays unequal is a *conflict*; of the others 0 is *forget*, and 1, or no part in any circuit, is *retain*.
+stays unequal is a *conflict*; of the others 0 is *forget*, and 1, or no part in any circuit, is *retain*. A way with the fewest
+conflicts is an *optimum*.
 5. Optima are seldom unique. A node counts as forget or retain only if all optima agree (proven by further solver calls), else it is
 *free*; among equals the map prefers fewer conflicts early in the forward pass, then keeping.
 6. Masks: stage 1 trains forget nodes, stage 2 conflict nodes, retain nodes keep their bits. A head owns its rows of W_Q, W_K and W_V
@@ -27,9 +28,20 @@ set's single choice among interchangeable inputs is corrected by scores at the a
 labels are exactly as good as the circuits, whose faithfulness and completeness stand in the table.
 """
 
+MEANING = (
+    "A node is an attention head (a2.h1: layer 2, head 1) or an MLP (m3: that of layer 3). A conflict is no error: the samples to "
+    "forget and those to keep run through the same node, so forgetting wants it changed and keeping wants it as it is."
+)
+SCORES = (
+    "How strongly a node's edges move a set's answers: the sum of their |attribution scores| by a gradient at the clean run, in nats "
+    "of answer log-probability per token."
+)
+HINT = "Compute it again, at the foot of this page, with a lower target: sparser circuits tell nodes apart, but explain less."
+
 
 def headline(found: ConflictMap) -> None:
-    """How many nodes have each label, and what the solver proved."""
+    """What a conflict is, how many nodes have each label, and what the solver proved."""
+    st.caption(MEANING)
     n, nodes = found.n_labelled(), found.nodes.values()
     free = [node.assigned for node in nodes if node.label == "free"]
     notes = {
@@ -57,6 +69,8 @@ SIZES = {"n_variables": "variables", "n_clauses": "clauses"}  # of the solver's 
 def solved(found: ConflictMap) -> str:
     """What was proven about the number of conflicts."""
     n = found.n_conflicts
+    if found.status == "optimal" and n == 0:
+        return "Proven: nothing stands against forgetting the one and keeping the other; no node is in conflict."
     if found.status == "optimal":
         return f"Proven: no way of forgetting and keeping has fewer than {n} conflict{'' if n == 1 else 's'}."
     if found.status == "timeout":
@@ -74,7 +88,7 @@ def cautions(found: ConflictMap) -> list[str]:
     """What a reader should know before using the map."""
     said = []
     if all(node.label == "conflict" for node in found.nodes.values()):
-        said.append("Every head and MLP is in conflict, so the map tells none apart. Compute it again with a lower target.")
+        said.append(f"Every head and MLP is in conflict, so the map tells none apart and its masks hold back next to nothing. {HINT}")
     missed = [name for name, circuit in zip(conflict_rows.set_names(found), found.circuits, strict=True) if not circuit.reached]
     if missed:
         said.append(f"The circuits of {', '.join(missed)} did not reach the target, so their gates may be wrong.")
@@ -111,13 +125,14 @@ def _card(found: ConflictMap, selected: str) -> None:
     def chosen() -> None:
         state.select_node(st.session_state["conflict_node"])
 
-    st.selectbox("Node: click one of the map, or choose", list(found.nodes), key="conflict_node", on_change=chosen)
+    st.selectbox("Node: click a mark of the map, or choose here", list(found.nodes), key="conflict_node", on_change=chosen)
     node = found.nodes[selected]
     st.markdown(conflict_rows.fate(node))
     st.text(node.reason)
     share = f"{node.n_parameters / found.n_parameters:.2%} of the model"
     scores = f"Forget score {node.forget_score:.3g}, retain score {node.retain_score:.3g}"
-    st.caption(f"{node.kind[0].upper()}{node.kind[1:]} of layer {node.layer}, {node.n_parameters:,} parameters ({share}). {scores}.")
+    kind = f"{node.kind[0].upper()}{node.kind[1:]} of layer {node.layer}"
+    st.caption(f"{kind}, {node.n_parameters:,} parameters ({share}). {scores}.", help=SCORES)
     _clauses(conflict_rows.clauses(found, selected))
     st.page_link(layout.PAGES["Circuit explorer"], label="See it in a sample's circuit", query_params=state.carried())
 
@@ -127,7 +142,7 @@ def _clauses(lines: list[str]) -> None:
     if not lines:
         st.caption("It takes part in no gate.")
         return
-    st.markdown(f"**Its clauses** ({len(lines)}). Read = as: is kept exactly if.")
+    st.markdown(f"**Its clauses** ({len(lines)}). Read “=” as “is kept exactly if”.")
     many = len(lines) > 6
     with st.container(height=230 if many else "content", border=many):
         st.markdown("\n".join(f"- {layout.escape(line)}" for line in lines))

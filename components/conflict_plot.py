@@ -15,7 +15,7 @@ READING = (
     "the mask chosen above."
 )
 LOOKS = {  # what the legend says: symbol, size within its cell, colour; drawn in this order, the most salient last
-    "in no circuit": ("circle", 0.24, "middle"),
+    "in no circuit": ("circle", 0.24, "muted"),
     "retain": ("circle", 0.5, "retain"),
     "forget": ("triangle-down", 0.6, "early"),
     "free (retain)": ("circle-open", 0.5, "random"),
@@ -63,7 +63,8 @@ def map_figure(found: ConflictMap, selected: str, opened: dict[str, str]) -> go.
     ring = {"symbol": "square-open", "size": cell, "color": c["text"], "line": {"width": 2.5}}
     figure.add_scatter(x=chosen["layer"], y=chosen["y"], mode="markers", marker=ring, hoverinfo="skip", showlegend=False)
     _axes(figure, n_layers, n_heads)
-    return style(figure, height=int(lane_height * (n_heads + 1.25)) + 120)
+    label = {"align": "left", "bgcolor": c["panel"], "bordercolor": c["muted"], "font_color": c["text"]}  # a mark's own is too pale
+    return style(figure, height=int(lane_height * (n_heads + 1.25)) + 120).update_layout(hoverlabel=label)
 
 
 def _axes(figure: go.Figure, n_layers: int, n_heads: int) -> None:

@@ -7,8 +7,8 @@ from analysis.gates import Gate, place
 
 READ_AS = {"AND": "all of", "OR": "any of"}
 LABEL_WORDS = {
-    "forget": "turned off, it serves forgetting, and no retain set's logic needs it",
-    "retain": "it can be kept, whatever is forgotten",
+    "forget": "forgetting wants it off, and no retain set's logic needs it on",
+    "retain": "it stays, and forgetting does not need it to go",
     "conflict": "forgetting needs it off, keeping needs it on",
     "free": "no conflict, but not proven whether it is forgotten or kept: optima may differ",
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.conflict_map import FILE, ConflictMap
-from components import conflict_rows, state
+from components import conflict_rows, layout, state
 
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
@@ -29,10 +29,12 @@ def nodes(found: ConflictMap, selected: str, opened: dict[str, str], *, key: str
         column_config={
             "node": TEXT("Node", pinned=True, width=65), "kind": TEXT("Kind", width=50), "layer": NUMBER("Layer", width=50),
             "label": "Label",
-            "assigned": TEXT("In the masks", help="Its place in the optimum that the masks follow"),
-            "fixed": st.column_config.CheckboxColumn("Fixed", width=50, help="Proven the same in every optimum"),
+            "assigned": TEXT("In the masks", help="What the masks take it for: its place in one optimum"),
+            "fixed": st.column_config.CheckboxColumn(
+                "Fixed", width=50, help="Proven the same in every optimum, that is in every way with the fewest conflicts"
+            ),
             "circuits": TEXT("In circuits of", help="Of which sets' circuits it is part"),
-            "forget_score": NUMBER("Forget score", format="%.3g", help="Sum of |noising score| of its edges, forget set"),
+            "forget_score": NUMBER("Forget score", format="%.3g", help="How strongly its edges move the forget set's answers"),
             "retain_score": NUMBER("Retain score", format="%.3g", help="The same in the retain sets, their mean"),
             "n_parameters": NUMBER("Parameters", format="localized"), "trained": "Trained in",
         },
@@ -50,6 +52,12 @@ def circuits(found: ConflictMap) -> None:
             "completeness": NUMBER("Completeness", format="%.2f", help="Break circuit: 1 = ablating it alone destroys the answers"),
             "reached": TEXT("Target reached", help="Whether both circuits reached the target that was set"),
         },
+    )
+    settings = layout.escape(", ".join(f"{name} {found.config[name]}" for name in ("target", "ablation") if name in found.config))
+    st.caption(
+        f"Made with: {settings or 'settings not recorded'}. The labels are read off these circuits alone, so they speak for the share "
+        "of the answers that these explain. A lower target leaves fewer edges: it tells nodes apart better, by circuits that explain "
+        "less."
     )
 
 

@@ -42,7 +42,7 @@ def show(study: store.Study, records: list[runs.RunRecord], method: str, *, key:
     left, right = st.columns(2)
     seed = left.number_input("Seed", 0, 2**31 - 1, 0, step=1, key=f"{key}_seed")
     naming = right.container()  # the suggested name depends on the sampling, which is asked below
-    options |= run_options.parts(study, method, unset, key) | run_options.weights(study)
+    options |= run_options.parts(study, method, unset, key) | run_options.weights(study, options.get("n-epochs"))
     options |= run_options.more(unset, key, masked="mask" in options)
     varied = [options[name] for name in ("sampling", "what-if") if name in options]
     suggestion = free_name(study, "-".join([method.lower(), *varied, f"seed{seed}"]))

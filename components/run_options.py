@@ -20,10 +20,10 @@ CURRICULA = ("easy-first", "hard-first")
 WEIGHTS = "weights"  # key of the select box and of its query parameter
 ALL_WEIGHTS = "all"
 WHAT_IFS = {  # masks made from a conflict map: which weights a run may change
-    "clue": "Forget nodes forget (stage 1), conflict nodes forget and keep (stage 2).",
+    "clue": "CLUE: forget nodes forget (stage 1), then conflict nodes forget and keep (2).",
     "forget-only": "Trains the forget nodes alone, to forget and to keep.",
     "conflict-only": "Trains the conflict nodes alone, to forget and to keep.",
-    "conflict-as-everything": "Stage 1 as in clue; stage 2 trains every head and MLP.",
+    "conflict-as-everything": "Stage 1 as in clue, then stage 2 trains every head and MLP.",
     "random": "As clue, in random nodes: as many heads and as many MLPs. A control.",
     "important": "Nodes with the largest forget scores, to clue's number of parameters.",
     "gradient": "Single weights with the largest forget gradients, as many as in clue.",
@@ -67,7 +67,7 @@ def mask_label(source: str, what_if: str) -> str:
     return f"{'own ' if source == 'own' else ''}conflict map: {what_if}"
 
 
-def weights(study: store.Study) -> dict[str, str]:
+def weights(study: store.Study, n_epochs: str | None) -> dict[str, str]:
     """Which weights may change: all, or those that a conflict map of the study frees. In the URL, so that its page can link here."""
     masks = {mask_label(source, name): (folder, name) for source, folder, name in _masks(study)}
     if not masks:
@@ -77,6 +77,9 @@ def weights(study: store.Study) -> dict[str, str]:
         return {}
     folder, name = masks[chosen]
     st.caption(f"{WHAT_IFS[name]} All other weights are frozen; LoRA does not go with a mask.")
+    sizes = state.conflicts(folder).masks[name]
+    if n_epochs == "1" and sizes["stage1"] and sizes["stage2"]:
+        st.warning("This mask trains in two stages, which need at least 2 epochs.")
     return {"mask": str(folder), "what-if": name}
 
 

@@ -42,4 +42,4 @@ with st.expander("How this is computed"):
     st.json({"config": found.config, "solver": found.solver} | found.provenance, expanded=False)
 job = conflict_form.newest(study)
 with st.expander("Compute again", expanded=job is not None and job.state != "done"):
-    conflict_form.show(study, again=True)
+    conflict_form.show(study, found, again=True)

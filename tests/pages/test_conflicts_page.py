@@ -90,10 +90,12 @@ def test_a_map_that_says_little_says_so(made_up_study, open_page):
     write_map(made_up_study.results / "conflicts", replace(found, nodes=everything, n_conflicts=12, at_least=12, circuits=reached))
     page = open_page("conflicts")
     assert not page.exception and len(page.warning) == 1 and "Every head and MLP is in conflict" in page.warning[0].value
+    assert "with a lower target" in page.warning[0].value and page.number_input(key="conflict_target").min < 0.1
     kept = {name: replace(node, label="retain", assigned="retain") for name, node in found.nodes.items()}
     write_map(made_up_study.results / "conflicts", replace(found, nodes=kept, n_conflicts=0, at_least=0, circuits=reached))
     page = open_page("conflicts")
     assert not page.exception and "no forget and no conflict nodes" in page.warning[0].value
+    assert "no node is in conflict" in words(page) and "fewer than 0" not in words(page)
     write_map(made_up_study.results / "conflicts")
     assert [warning.value for warning in open_page("conflicts").warning] == [
         "The circuits of retain set did not reach the target, so their gates may be wrong."
@@ -178,16 +180,25 @@ def test_without_a_map_the_page_starts_its_computation(made_up_study, open_page,
     assert not page.exception and page.button(key="conflict_compute").disabled
     job, = jobs.jobs()
     assert job.kind == "conflicts" and job.output == made_up_study.results / "conflicts" and job.command == page.code[0].value
-    assert "--discovery edge-pruning --ablation mean --target 0.8 --output" in job.command and "Conflict map: running" in words(page)
+    assert "--discovery edge-pruning --ablation mean --target 0.8 --n-samples 32 --output" in job.command
+    assert "Conflict map: running" in words(page)
     page.button(key="conflict_cancel").click().run()
     assert not page.exception
 
 
 def test_the_command_line_understands_what_the_form_asks(made_up_study):
-    arguments = conflict_form.command(made_up_study, "greedy", "zero", 0.85)
+    arguments = conflict_form.command(made_up_study, "greedy", "zero", 0.85, 8)
     made_up_study.forget.unlink()
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2 and "no such file" in result.output
+
+
+def test_computing_again_offers_the_settings_of_the_map_that_is_shown(made_up_study, open_page):
+    write_map(made_up_study.results / "conflicts", made_map(config={"method": "greedy", "ablation": "patching", "target": 0.3}))
+    assert "--ablation patching --target 0.3 --n-samples 32" in open_page("conflicts").code[-1].value
+    assert conflict_form.settings_of(None) == conflict_form.SETTINGS
+    odd = {"method": ["greedy"], "ablation": ["zero"], "target": float("nan"), "n_samples": 10**9}
+    assert conflict_form.settings_of(made_map(config=odd)) == conflict_form.SETTINGS, "what cannot be offered is not"
 
 
 @pytest.mark.parametrize("content", ["not json <b>", "{}", '{"status": 1}'])

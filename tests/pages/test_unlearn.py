@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from typer.testing import CliRunner
 
 from analysis import jobs
@@ -115,6 +116,16 @@ def test_a_mask_reaches_the_command_and_the_name_and_leaves_no_lora(study):
     assert words[-1].endswith("/npo-conflict-only-seed0")
     assert "--lora-rank" not in words and at.number_input(key="unlearn_no_lora-rank").disabled
     assert "LoRA does not go with a mask" in texts(at) and not at.exception
+
+
+@pytest.mark.parametrize(("what_if", "n_epochs", "warned"), [("clue", 1, True), ("clue", 2, False), ("important", 1, False)])
+def test_a_mask_of_two_stages_asks_for_two_epochs(study, what_if, n_epochs, warned):
+    write_map(study.results / "conflicts")
+    at = open_page("unlearn", weights=f"conflict map: {what_if}")
+    at.number_input(key="unlearn_epochs").set_value(n_epochs).run()
+    assert not at.exception and [warning.value for warning in at.warning] == [
+        "This mask trains in two stages, which need at least 2 epochs."
+    ] * warned
 
 
 def test_a_map_computed_here_is_offered_beside_the_shipped_one(study):
