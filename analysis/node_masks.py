@@ -31,16 +31,23 @@ def mask_of(handle: ModelHandle, nodes: Collection[str]) -> Mask:
     modules, mask = {module: name for name, module in handle.model.named_modules()}, {}
     for layer, block in enumerate(architecture.blocks(handle.model, index)):
         owners = torch.tensor([f"a{layer}.h{head}" in nodes for head in range(index.n_heads)])
-        for which, module in enumerate(block.projections):
-            own = _own_outputs(block, which, owners)
-            mask[f"{modules[module]}.weight"] = _across(module, own, dim=0)
-            mask |= {} if module.bias is None else {f"{modules[module]}.bias": own}
-        mask[f"{modules[block.out_proj]}.weight"] = _across(block.out_proj, _by_feature(block, owners).flatten(), dim=1)
+        if owners.any():  # else a large model's masks would be made whole for every single node of it
+            mask |= _of_heads(block, owners, modules)
         if f"m{layer}" in nodes:
             name = f"{modules[block.attention].rpartition('.')[0]}.mlp"  # `block.mlp` is the norm after it where there is one
             weights = handle.model.get_submodule(name).named_parameters(prefix=name)
             mask |= {key: torch.ones(weight.shape, dtype=torch.bool) for key, weight in weights}
     return {name: free for name, free in mask.items() if free.any()}
+
+
+def _of_heads(block: Block, owners: Bool[Tensor, " n_heads"], modules: dict[nn.Module, str]) -> Mask:
+    """These heads' part of a layer's attention."""
+    mask = {f"{modules[block.out_proj]}.weight": _across(block.out_proj, _by_feature(block, owners).flatten(), dim=1)}
+    for which, module in enumerate(block.projections):
+        own = _own_outputs(block, which, owners)
+        mask[f"{modules[module]}.weight"] = _across(module, own, dim=0)
+        mask |= {} if module.bias is None else {f"{modules[module]}.bias": own}
+    return mask
 
 
 def _by_feature(block: Block, owners: Bool[Tensor, " n_heads"]) -> Bool[Tensor, "n_heads d_head"]:

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from analysis.conflict_map import ConflictMap
-from analysis.losses import answer_log_prob, n_kept
+from analysis.evaluation import answer_logits
+from analysis.losses import answer_log_prob
 from analysis.model import ModelHandle
 from analysis.node_masks import Mask, mask_of, n_parameters
 from analysis.stages import Stage, split_epochs
@@ -132,8 +133,7 @@ def _largest_gradients(handle: ModelHandle, found: ConflictMap, forget: TokenBat
     weights = {name: weight.requires_grad_() for name, weight in model.named_parameters() if name in owned}
     for start in range(0, len(forget), n_rows):
         batch = forget.select(list(range(start, min(start + n_rows, len(forget))))).to(handle.device)
-        logits = model(input_ids=batch.input_ids, use_cache=False, logits_to_keep=n_kept(batch.labels)).logits
-        (-answer_log_prob(logits, batch.labels).sum() / len(forget)).backward()
+        (-answer_log_prob(answer_logits(model, batch), batch.labels).sum() / len(forget)).backward()
     size = torch.cat([weight.grad.abs().flatten() for weight in weights.values()]).cpu()
     if not size.isfinite().all():
         raise ValueError("the gradient of the forget set is not finite; expected a model that gives finite losses on it")
