@@ -109,9 +109,12 @@ def _masks(path: Path | None, what_if: str | None) -> Any:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        found = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: expected a safetensors file of bool tensors by parameter name: {error}") from error
+    if any(name.startswith(("forget/", "conflict/")) for name in found):
+        raise ValueError(f"{path}: expected one mask, got the two of a conflict map: give its folder, --mask {path.parent}")
+    return found
 
 
 def _staged(masks: Any, what_if: str, handle: Any, forget: list, config: Any) -> dict[str, Any]:

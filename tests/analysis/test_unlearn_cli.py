@@ -74,6 +74,15 @@ def test_a_mask_from_a_file_freezes_the_saved_model(folder, tmp_path):
     assert config["stages"] == [{"name": "mask", "n_epochs": 2, "n_parameters": 16 * 12, "with_retain": True}]
 
 
+def test_the_masks_of_a_conflict_map_are_given_by_their_folder(folder, tmp_path):
+    for stage in ("forget", "conflict"):
+        file = tmp_path / stage / "masks.safetensors"
+        file.parent.mkdir()
+        save_file({f"{stage}/{LAYER}": torch.ones(16, 24, dtype=torch.bool)}, file)
+        result = run(folder, tmp_path / "run", "--mask", file, model="no-such-model")
+        assert result.exit_code == 2 and f"got the two of a conflict map: give its folder, --mask {file.parent}" in result.stderr
+
+
 @pytest.fixture(scope="module")
 def conflicts(folder):
     """A folder of a conflict map of the model, and one of another model's."""
