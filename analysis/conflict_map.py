@@ -152,6 +152,8 @@ def parsed(record: Any) -> ConflictMap:
     fields["nodes"] = dict(sorted(nodes.items(), key=lambda item: place(item[0])))
     fields["circuits"] = _circuits(fields["circuits"], fields.pop("gates"))
     fields["masks"] = {name: _fields(f"masks, {name}", sizes, SIZES) for name, sizes in fields["masks"].items()}
+    if not fields["nodes"] or fields["n_parameters"] < 1:
+        raise ValueError(f"expected nodes and parameters, got {len(fields['nodes'])} and {fields['n_parameters']}")
     found = ConflictMap(**fields, provenance=provenance)
     if (n_labelled := found.n_labelled()["conflict"]) != found.n_conflicts:
         raise ValueError(f"expected {found.n_conflicts} nodes in conflict, as n_conflicts says, got {n_labelled}")
@@ -162,6 +164,8 @@ def _node(name: str, record: Any) -> MapNode:
     if not NAME.fullmatch(name):
         raise ValueError(f"nodes: expected names such as a0.h1 and m0, got {name!r:.40}")
     fields = _fields(f"node {name}", record, NODE)
+    if (fields["layer"], fields["kind"]) != (place(name)[0], "MLP" if name[0] == "m" else "head"):
+        raise ValueError(f"node {name}: expected its own layer and kind, got layer {fields['layer']} and {fields['kind']}")
     sides = fields.pop("in")
     if not all(side in SIDES for side in sides):
         raise ValueError(f"node {name}: in: expected {' and '.join(SIDES)}, got {sides!r:.80}")
