@@ -46,6 +46,7 @@ class RunRecord:
     retain_probability: float | None
     seconds: float | None
     sampling: str = "Uniform"  # how forget samples were drawn
+    mask: str = "none"  # the what-if whose weights it was to change, "file" for a mask of one's own
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _record(folder: Path, samples: pd.DataFrame, config: dict[str, Any], summary
         forget_before=float(samples.probability_before.mean()), forget_probability=float(samples.probability_after.mean()),
         retain_before=_number(summary.get("retain_probability_before")),
         retain_probability=_number(summary.get("retain_probability")), seconds=_number(summary.get("seconds")),
-        sampling=str(config.get("sampling", "Uniform")),
+        sampling=str(config.get("sampling", "Uniform")), mask=str(config.get("what_if") or ("file" if config.get("mask") else "none")),
     )
 
 

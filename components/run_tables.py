@@ -24,9 +24,10 @@ def choose_run(records: list[runs.RunRecord], chosen: str, *, key: str) -> None:
         "Forgotten": [f"{r.n_forgotten} of {r.n_samples}" for r in records],
         "Seconds": [r.seconds for r in records],
     })
-    samplings = [outcomes.sampling(record) for record in records]
-    if set(samplings) - {"uniform"}:
-        table.insert(2, "Sampling", samplings)
+    masks, samplings = [record.mask for record in records], [outcomes.sampling(record) for record in records]
+    for column, values, usual in (("Mask", masks, "none"), ("Sampling", samplings, "uniform")):
+        if set(values) - {usual}:
+            table.insert(2, column, values)
     formats = {
         "Run": st.column_config.TextColumn(pinned=True, width=170),
         "Learning rate": NUMBER(format="%.1e", width=110),

@@ -91,6 +91,17 @@ def test_the_sampling_is_a_column_only_where_any_differs(study):
     assert list(open_page("outcomes").dataframe[0].value["Sampling"]) == ["uniform", "cga"]
 
 
+def test_the_mask_is_a_column_only_where_a_run_had_one_and_is_said_of_that_run(study):
+    write_run(own_folder(study, "mine"), study, "NPO", "mask: null\n")
+    page = open_page("outcomes")
+    assert "Mask" not in page.dataframe[0].value and "under the mask" not in texts(page)
+    write_run(own_folder(study, "other"), study, "NPO", "mask: 0123456789abcdef\nwhat_if: random\nsampling: CGA\n")
+    write_run(own_folder(study, "still"), study, "NPO", "mask: 0123456789abcdef\nwhat_if: null\n")
+    page = open_page("outcomes", run="other")
+    assert list(page.dataframe[0].value["Mask"]) == ["none", "random", "file"] and "under the mask random" in texts(page)
+    assert list(page.dataframe[0].value.columns)[:4] == ["Run", "Method", "Sampling", "Mask"]
+
+
 def test_a_run_that_stopped_early_says_so(study):
     write_run(own_folder(study, "mine"), study, "NPO", "retain_floor: 0.85\n", stopped_early=True, stopped_step=14, kept_step=12)
     said = "Stopped early at step 14: the retain probability fell below the retain floor of 0.85. The run has the weights of step 12"

@@ -115,7 +115,7 @@ def markup(page) -> str:
     return "\n".join(str(p.value) for p in [*page.caption, *page.markdown, *page.info, *page.warning, *page.error])
 
 
-@pytest.mark.parametrize("name", ["forget_set", "difficulty", "circuits", "easy_vs_hard", "unlearn", "outcomes"])
+@pytest.mark.parametrize("name", ["forget_set", "difficulty", "circuits", "easy_vs_hard", "unlearn", "outcomes", "conflicts"])
 def test_titles_models_and_columns_are_text(made_up_study, open_page, name):
     store.write_json(made_up_study.forget.with_name("study.json"), {
         "title": IMAGE, "model": IMAGE, "forget": "forget.jsonl", "retain": "retain.jsonl",
