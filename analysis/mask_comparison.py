@@ -70,9 +70,8 @@ def _run(
     learnt, kept = arms.batches(handle, forget, retain)
     stages = None if arm == UNMASKED else stages_of(handle, found, arm, config.n_epochs, seed=config.seed, forget=learnt)
     row, _, trained = arms.finished(handle, learnt, kept, config, arm, stages=stages)
-    n_all = sum(parameter.numel() for parameter in handle.model.parameters())
-    n_touched = n_all if stages is None else n_parameters(reduce(union, (stage.mask for stage in stages)))
-    shares = {"n_touched": n_touched, "share_touched": n_touched / n_all}
+    n_touched = handle.n_parameters if stages is None else n_parameters(reduce(union, (stage.mask for stage in stages)))
+    shares = {"n_touched": n_touched, "share_touched": n_touched / handle.n_parameters}
     return row | shares | {"relearned_probability": _relearned(trained, learnt, rate)}
 
 
