@@ -63,11 +63,11 @@ def gates_of(
     passes on less than half as much at the clean end (`noising`) as at the ablated end (`denoising`); AND the other way round. The
     released code counts such an edge when it asks for two inputs, but leaves it an ADDER. What an edge passes on: see `_passed_on`.
 
-    An OR or AND of a single input is that input, and goes to the ADDER. A node that cannot reach `logits` gets an ADDER edge to it,
-    last nodes first, so that a node which feeds another such node needs none of its own.
+    An OR or AND of a single input is that input, and goes to the ADDER. A node that cannot reach `logits` gets an ADDER edge to it: a
+    node that feeds none, since whoever feeds another reaches `logits` through it.
     """
     by_target = np.eye(index.n_forward + 1)[index.backward_nodes]  # [n_backward, n_targets]; the last target is `logits`
-    kept, broken = ((mask & index.real_edges) @ by_target > 0 for mask in (maintain, breaking))
+    kept, broken = (mask @ by_target > 0 for mask in (maintain, breaking))
     touched = (kept | broken).any(0)[:-1] | (kept | broken).any(1)
     kept[0] = broken[0] = touched[0] = False  # `input` is no variable
     clean, ablated = _passed_on(noising, denoising, by_target)
@@ -77,7 +77,8 @@ def gates_of(
         "OR": only_broken | (both & only_broken.any(0) & (clean < SMALL * ablated)),
     }
     of_kind = {kind: edges & (edges.sum(0) > 1) for kind, edges in of_kind.items()}
-    of_kind["ADDER"] = (either & ~of_kind["AND"] & ~of_kind["OR"]) | _to_output(either, touched)
+    of_kind["ADDER"] = either & ~of_kind["AND"] & ~of_kind["OR"]
+    of_kind["ADDER"][:, -1] |= touched & ~either.any(1)
     names = [*index.forward_names, "logits"]
     return LogicalCircuit(tuple(
         Gate(names[target], kind, tuple(names[source] for source in np.flatnonzero(edges[:, target])))
@@ -101,15 +102,3 @@ def _passed_on(
     edges = [np.abs(scores).astype(np.float64) @ by_target for scores in (noising, denoising)]
     totals = [np.append(joined.sum(1), joined[:, -1].sum()) for joined in edges]
     return edges[0] * totals[1], edges[1] * totals[0]
-
-
-def _to_output(
-    edges: Bool[np.ndarray, "n_forward n_targets"], touched: Bool[np.ndarray, " n_forward"]
-) -> Bool[np.ndarray, "n_forward n_targets"]:
-    """Edges to `logits` for nodes that do not reach it."""
-    added, reaches = np.zeros_like(edges), np.zeros(edges.shape[1], dtype=bool)
-    reaches[-1] = True
-    for node in reversed(range(len(edges))):
-        added[node, -1] = touched[node] and not (edges[node] & reaches).any()
-        reaches[node] = touched[node]
-    return added

@@ -62,6 +62,15 @@ def test_the_size_of_all_scores_at_one_end_says_nothing(scale):
     assert ("m0", "OR") in either
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_what_an_edge_into_the_output_passes_on_is_a_share_of_all_into_the_output(scale):
+    near, far = "a0.h0->logits", "a0.h1->logits"
+    additive = gates([near], [near, far], {near: scale, far: scale}, {near: 1, far: 1})
+    assert additive == {("logits", "ADDER"): ("a0.h0", "a0.h1")}
+    either = gates([near], [near, far], {near: 0.2 * scale, far: 1.8 * scale}, {near: 1, far: 1})
+    assert either == {("logits", "OR"): ("a0.h0", "a0.h1")}
+
+
 def test_a_gate_downstream_does_not_hide_the_one_before():
     """m1 takes either of m0 and a0.h2, so that at the clean end all before it scores low; m0 passes its own inputs on undiminished."""
     circuit = [H0, H1, "m0->m1", "m1->logits"]
