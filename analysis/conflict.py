@@ -59,7 +59,7 @@ def _statistics(search: Search) -> dict[str, int | float]:
 
 
 def _settle(search: Search, labels: Labels) -> tuple[Labels, dict[str, bool], int, bool]:
-    """Of an optimum: the tie-broken one, what is fixed, how many nodes the tie-break missed, whether the backbone is whole."""
+    """Of an optimum: the tie-broken one, what is fixed, how many nodes the tie-break missed, whether time sufficed for all."""
     n = n_conflicts(labels)
     optima = _Optima(search, labels)
     sat, at_most = search.counting(n)
@@ -68,7 +68,7 @@ def _settle(search: Search, labels: Labels) -> tuple[Labels, dict[str, bool], in
         with search.phase("tie_break"):
             n_untied = optima.break_ties(sat, within)
         with search.phase("backbone"):
-            complete = optima.prove_fixed(sat, within)
+            complete = optima.prove_fixed(sat, within) and not n_untied
     return optima.labels, optima.fixed, n_untied, complete
 
 

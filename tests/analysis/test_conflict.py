@@ -11,6 +11,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from analysis import conflict as conflict_module
+from analysis import maxsat
 from analysis.cnf import dimacs, encode
 from analysis.conflict import find_conflicts
 from analysis.gates import Gate, LogicalCircuit
@@ -217,6 +218,40 @@ def test_what_is_proven_before_time_runs_out_stays(monkeypatch):
         n_untied.append(found.statistics["n_untied"])
     assert found == replace(whole, statistics=found.statistics) and len(n_proven) > 5 and n_proven[0] == 0 < n_proven[-1]
     assert n_untied[0] > 0 == n_untied[-1] and n_untied == sorted(n_untied, reverse=True)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_tie_break_that_ran_out_of_time_is_not_called_optimal(monkeypatch, first):
+    """Either of m0 and m1 goes: both labels of both were seen, so that nothing is left to prove but which comes first."""
+    def stopped(optima, _sat, _within):
+        for node, label in zip(optima.labels, ("retain", "forget")[:: 1 - 2 * first], strict=True):
+            optima.seen[node] = {"retain", "forget"}
+            optima.labels = {**optima.labels, node: label}
+        return 2
+
+    monkeypatch.setattr(conflict_module._Optima, "break_ties", stopped)
+    found = find_conflicts(circuit(("logits", "AND", "m0 m1")), [circuit(("logits", "OR", "m0 m1"))])
+    assert (found.status, found.statistics["n_untied"]) == ("optimal, backbone incomplete", 2)
+
+
+def test_what_is_proven_from_below_never_passes_the_optimum(monkeypatch):
+    two_sides = covering(9, 9)
+    optimum, solve, bounds = find_conflicts(*two_sides).n_conflicts, maxsat.solve_in_slices, []
+    for n_calls in range(1, 60):
+        left = iter(range(n_calls))
+
+        def limited(*question, left=left):
+            if next(left, None) is None:
+                raise TimeoutError
+            return solve(*question)
+
+        monkeypatch.setattr(maxsat, "solve_in_slices", limited)
+        labels, at_least = core_guided(Search(problem_of(encode(*two_sides, shared=False)), float("inf")), float("inf"))
+        bounds.append(at_least)
+        if labels is not None:
+            break
+    assert bounds == sorted(bounds) and len(set(bounds)) > 2
+    assert bounds[-1] == optimum == n_conflicts(labels)
 
 
 def optima_of_leaves(forget, retains) -> list[set[str]]:
