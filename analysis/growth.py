@@ -99,7 +99,8 @@ def _thinned(
     """Without what it does not need to stay at the target: edges are left out by blocks, weakest first, each pass with smaller ones.
 
     Growth passes over the inputs of a saturated gate, which score next to nothing at their own end, until much that is of no use is
-    in; and it takes them all where one would do. At most about `N_TRIALS` runs, so that of a large circuit only blocks are tried.
+    in; and it takes them all where one would do. No pass begins after `N_TRIALS` runs (the last may double them), so that of a large
+    circuit only blocks are tried.
     """
     n_trials, size = 0, int(kept.sum())
     while size > 1 and n_trials < N_TRIALS:

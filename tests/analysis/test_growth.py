@@ -1,7 +1,10 @@
 """Growing and thinning against made-up shares, which need no model; and the ends of the runs that shares are measured in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from analysis.ablation import replacement
 from analysis.circuit import prune
@@ -92,3 +95,16 @@ def test_a_break_run_goes_from_the_clean_answer_to_that_of_the_ablated_input(mak
     assert breaking.all == pytest.approx(plain_run(handle, batch, clean.embedded * 0).log_prob.mean().item())
     assert maintain.all == pytest.approx(breaking.none)
     assert Runs(handle, batch, "break", zero, n_rows=2).all == pytest.approx(breaking.all)
+
+
+@pytest.mark.parametrize("goal", ["maintain", "break"])
+def test_each_sample_carries_the_run_of_its_own_corrupted_prompt(handle, batch, goal):
+    """However many samples are run together."""
+    rows = batch.select([0, 3, 4])
+    corrupted = replace(rows, input_ids=torch.where(rows.labels == -100, rows.input_ids.flip(1), rows.input_ids))
+    kept = (np.random.default_rng(0).random((2, *handle.index.real_edges.shape)) < 0.7) & handle.index.real_edges
+    together = Runs(handle, rows, goal, corrupted).log_prob(kept)
+    assert Runs(handle, rows, goal, corrupted, n_rows=2).log_prob(kept) == pytest.approx(together)
+    alone = [Runs(handle, rows.select([i]), goal, corrupted.select([i])).log_prob(kept) for i in range(3)]
+    assert np.mean(alone, 0) == pytest.approx(together)
+    assert np.ptp(alone, 0).min() > 1e-3
