@@ -10,7 +10,7 @@ from analysis.gates import Gate, LogicalCircuit, place
 from analysis.proofs import Proof, Prover
 
 LONGEST = 420  # characters of a reason; most have fewer than 300
-LONGEST_PART = 100  # of one side's gates, before only one is told
+LONGEST_PART = 110  # of one side's gates, before only one is told
 MOST_SIDES = 3
 OUT_OF_TIME = "no reason found within the time limit"
 
@@ -50,7 +50,7 @@ class _Speaker:
     def _conflict(self, node: str) -> str:
         stay, go = self.prover.must_stay(node), self.prover.must_go(node)
         if stay and go:
-            return f"{node} {self._must(node, 'retain', stay)}; it {self._must(node, 'forget', go)}."
+            return f"{node} {self._must(node, 'retain', stay)}. It {self._must(node, 'forget', go)}."
         proof = self.prover.jointly(node, self.found.assigned)
         if proof is None:
             return f"{node} is in conflict in the best solution found; whether it must be was not proven within the time limit."
@@ -66,7 +66,7 @@ class _Speaker:
         if node not in self.prover.shared:
             return ""
         if label == "retain":
-            return " The forget set's output can go while it stays."
+            return " The forget set's answer can go while it stays."
         return f" The retain {'set' if self.n_retains == 1 else 'sets'} can do without it."
 
     def _elsewhere(self, node: str) -> str:
@@ -93,7 +93,7 @@ class _Speaker:
                 wanted = "retain" if side else "forget"
                 if gate.target == "logits" or self.found.assigned[gate.target] == wanted:
                     verb, names = "stays" if side else "goes", _names(gate.inputs, {node})
-                    return f": {gate.target} {verb} with any one of {names} ({gate.kind}, {side_name(side, self.n_retains)})"
+                    return f": {_target(gate)} {verb} with any one of {names} ({gate.kind}, {side_name(side, self.n_retains)})"
         return ""
 
     def _because(self, node: str, proof: Proof) -> str:
@@ -103,7 +103,8 @@ class _Speaker:
         asked = sorted(filter(None, sides.values()), key=lambda groups: all(group.gate for group in groups))
         told = [self._side(node, chain, groups) for groups in asked[:MOST_SIDES]]
         if len(asked) > MOST_SIDES:
-            told.append(f"gates of {len(asked) - MOST_SIDES} more sets")
+            more = len(asked) - MOST_SIDES
+            told.append(f"gates of {more} more {'set' if more == 1 else 'sets'}")
         others = [name for name in proof.same if name != node]
         if others:
             told.append(f"{_names(others, chain)} {'is' if len(others) == 1 else 'are'} to stay out of conflict")
@@ -113,10 +114,11 @@ class _Speaker:
         """What is asked of the output, then from the output down: all of up to two gates, else the output's and the node's."""
         side, name = groups[0].side, side_name(groups[0].side, self.n_retains)
         gates = sorted((group.gate for group in groups if group.gate), key=lambda gate: place(gate.target), reverse=True)
-        opening = f"in {name}" if len(gates) == len(groups) else f"{name}'s output must {'stay' if side else 'go'} and"
         at_node = next((gate for gate in reversed(gates) if node in (gate.target, *gate.inputs)), gates[-1])
-        first = [] if at_node is gates[0] else [gates[0]]
-        return f"{opening} {_told([*first, at_node], len(gates), side, chain)}"
+        told = _told([at_node] if at_node is gates[0] else [gates[0], at_node], len(gates), side, chain)
+        if len(gates) == len(groups):
+            return f"in {name} {told}"
+        return f"{name}'s answer must {'stay' if side else 'go'}: {told.replace('the answer', 'it', 1)}"
 
 
 def _told(gates: list[Gate], n_gates: int, side: int, chain: set[str]) -> str:
@@ -124,14 +126,18 @@ def _told(gates: list[Gate], n_gates: int, side: int, chain: set[str]) -> str:
     if sum(map(len, words)) > LONGEST_PART:
         words = words[-1:]
     more = n_gates - len(words)
-    return ", ".join(words) + (f" ({more} more {'gate' if more == 1 else 'gates'} between)" if more else "")
+    return ", and ".join(words) + (f" ({more} more {'gate' if more == 1 else 'gates'} between)" if more else "")
 
 
 def _gate(gate: Gate, side: int, chain: set[str]) -> str:
     if len(gate.inputs) == 1:
-        return f"{gate.target} stands and falls with {gate.inputs[0]} ({gate.kind})"
+        return f"{_target(gate)} stands and falls with {gate.inputs[0]} ({gate.kind})"
     verb = "needs all of" if is_conjunction(gate, side) else "lives on any of"
-    return f"{gate.target} {verb} {_names(gate.inputs, chain)} ({gate.kind})"
+    return f"{_target(gate)} {verb} {_names(gate.inputs, chain)} ({gate.kind})"
+
+
+def _target(gate: Gate) -> str:
+    return "the answer" if gate.target == "logits" else gate.target
 
 
 def _names(names: Sequence[str], first: set[str]) -> str:

@@ -1,5 +1,6 @@
 """Reasons: minimal sets of gates checked by enumeration, and their words."""
 
+from dataclasses import replace
 from functools import reduce
 from itertools import product
 
@@ -98,57 +99,85 @@ def test_words_agree_with_labels(n_examples):
 def test_both_sides_demand_the_node():
     told = words(circuit(("logits", "ADDER", "m3 m4")), [circuit(("logits", "ADDER", "a2.h1 m3"))])
     assert told["m3"] == (
-        "m3 must be kept because the retain set's output must stay and logits needs all of m3, a2.h1 (ADDER); "
-        "it must be forgotten because the forget set's output must go and logits lives on any of m3, m4 (ADDER)."
+        "m3 must be kept because the retain set's answer must stay: it needs all of m3, a2.h1 (ADDER). "
+        "It must be forgotten because the forget set's answer must go: it lives on any of m3, m4 (ADDER)."
     )
     assert told["m4"] == (
-        "m4 must be forgotten because the forget set's output must go and logits lives on any of m4, m3 (ADDER)."
+        "m4 must be forgotten because the forget set's answer must go: it lives on any of m4, m3 (ADDER)."
     )
 
 
 def test_a_conflict_that_comes_through_another_node():
     told = words(circuit(("logits", "AND", "m0 m1")), [circuit(("logits", "ADDER", "m0 m1"))])
     assert told["m1"] == (
-        "m1 cannot have one fate in both: the retain set's output must stay and logits needs all of m0, m1 (ADDER); "
-        "the forget set's output must go and logits needs all of m0, m1 (AND); m0 is to stay out of conflict. "
+        "m1 cannot have one fate in both: the retain set's answer must stay: it needs all of m0, m1 (ADDER); "
+        "the forget set's answer must go: it needs all of m0, m1 (AND); m0 is to stay out of conflict. "
         "Another node could be in conflict instead; the tie-break takes this one."
     )
     other = "In other solutions with as few conflicts it is in conflict instead of another node; the tie-break spares it."
-    assert told["m0"].endswith(f"logits needs all of m0, m1 (ADDER). {other}")
+    assert told["m0"].endswith(f"it needs all of m0, m1 (ADDER). {other}")
 
 
 def test_what_the_other_side_does_without():
     # forget: m1 goes. retain: m0 or m1 stays, so m0 has to.
     told = words(circuit(("logits", "ADDER", "m1")), [circuit(("logits", "OR", "m0 m1"))])
     assert told["m1"] == (
-        "m1 must be forgotten because the forget set's output must go and logits stands and falls with m1 (ADDER). "
+        "m1 must be forgotten because the forget set's answer must go: it stands and falls with m1 (ADDER). "
         "The retain set can do without it."
     )
     assert told["m0"] == (
-        "m0 must be kept because the retain set's output must stay and logits lives on any of m0, m1 (OR); "
-        "the forget set's output must go and logits stands and falls with m1 (ADDER); m1 is to stay out of conflict."
+        "m0 must be kept because the retain set's answer must stay: it lives on any of m0, m1 (OR); "
+        "the forget set's answer must go: it stands and falls with m1 (ADDER); m1 is to stay out of conflict."
     )
+    # m0 in the forget circuit too, and free there: the proof speaks of both sides, so that nothing is said of the other one
+    told = words(circuit(("logits", "ADDER", "m2"), ("m2", "AND", "m0 m1"), ("m1", "ADDER", "a0.h0"), ("logits", "OR", "a0.h0")), [
+        circuit(("logits", "OR", "m0 m1")),
+    ])
+    assert told["m0"].endswith("m1 is to stay out of conflict.")
+    kept = words(circuit(("logits", "AND", "m0 m1")), [circuit(("logits", "ADDER", "m0"))])["m0"]
+    assert kept.endswith("stands and falls with m0 (ADDER). The forget set's answer can go while it stays.")
 
 
 def test_a_free_choice_names_the_gate_that_leaves_it():
     told = words(circuit(("logits", "AND", "m0 m1")), [circuit(("logits", "OR", "m2 m3"))])
     start = "Solutions with as few conflicts differ on"
     assert told == {
-        "m0": f"{start} m0: logits goes with any one of m0, m1 (AND, the forget set); the tie-break keeps it.",
-        "m1": f"{start} m1: logits goes with any one of m1, m0 (AND, the forget set); the tie-break forgets it.",
-        "m2": f"{start} m2: logits stays with any one of m2, m3 (OR, the retain set); the tie-break keeps it.",
-        "m3": f"{start} m3: logits stays with any one of m3, m2 (OR, the retain set); the tie-break keeps it.",
+        "m0": f"{start} m0: the answer goes with any one of m0, m1 (AND, the forget set); the tie-break keeps it.",
+        "m1": f"{start} m1: the answer goes with any one of m1, m0 (AND, the forget set); the tie-break forgets it.",
+        "m2": f"{start} m2: the answer stays with any one of m2, m3 (OR, the retain set); the tie-break keeps it.",
+        "m3": f"{start} m3: the answer stays with any one of m3, m2 (OR, the retain set); the tie-break keeps it.",
     }
+
+
+def test_a_gate_that_leaves_no_choice_is_not_named():
+    # m1 stays as the tie-break has it, so that m0 has to; but m2 alone would do.
+    told = words(LogicalCircuit(()), [circuit(("logits", "OR", "m1 m2"), ("m1", "AND", "a0.h0 m0"))])
+    assert told["m0"] == "Solutions with as few conflicts differ on m0; the tie-break keeps it."
+    assert "the answer stays with any one of m1, m2 (OR, the retain set)" in told["m1"]
+
+
+@pytest.mark.parametrize(("n_sets", "end"), [(3, "with m1 (ADDER)."), (4, "; gates of 1 more set."), (5, "; gates of 2 more sets.")])
+def test_of_many_sets_three_are_told(n_sets, end):
+    links = [circuit((f"m{i + 1}", "ADDER", f"m{i}")) for i in range(1, n_sets)]
+    told = words(LogicalCircuit(()), [*links, circuit(("logits", "ADDER", f"m{n_sets}"))])["m1"]
+    assert told.startswith(f"m1 must be kept because retain set {n_sets}'s answer must stay: it stands and falls with m{n_sets} ")
+    assert told.count("; ") == min(n_sets - 1, 3) and told.endswith(end)
 
 
 def test_long_lists_and_long_chains_are_cut_and_retain_sets_are_numbered():
     wide = circuit(("logits", "ADDER", " ".join(f"m{i}" for i in range(9))))
     assert "lives on any of m4, m0 and 7 more (ADDER)" in words(wide, [])["m4"]
+    heads = [" ".join(f"a{layer}.h1{i}" for i in range(9)) for layer in (10, 20)]
+    both = words(circuit(("logits", "ADDER", heads[1]), ("a20.h10", "OR", heads[0])), [])["a10.h10"]
+    assert both == (
+        "a10.h10 must be forgotten because the forget set's answer must go: "
+        "a20.h10 lives on any of a10.h10, a10.h11 and 7 more (OR) (1 more gate between)."
+    )
     chain = circuit(*((f"m{i + 1}", "ADDER", f"m{i}") for i in range(6)), ("logits", "ADDER", "m6"))
     told = words(LogicalCircuit(()), [circuit(("logits", "OR", "m8")), chain])["m0"]
     assert told == (
-        "m0 must be kept because retain set 2's output must stay and logits stands and falls with m6 (ADDER), "
-        "m1 stands and falls with m0 (ADDER) (5 more gates between)."
+        "m0 must be kept because retain set 2's answer must stay: it stands and falls with m6 (ADDER), "
+        "and m1 stands and falls with m0 (ADDER) (5 more gates between)."
     )
 
 
@@ -160,8 +189,22 @@ def test_without_time_no_reason_is_made_up(limit, status):
     assert set(reasons(*two_sides, found, time_limit=0.0).values()) == {OUT_OF_TIME}
 
 
+def test_without_a_whole_backbone_nothing_is_said_of_other_solutions():
+    for kind in ("ADDER", "OR"):
+        two_sides = circuit(("logits", "AND", "m0 m1")), [circuit(("logits", kind, "m0 m1"))]
+        found = find_conflicts(*two_sides)
+        told = reasons(*two_sides, replace(found, status="optimal, backbone incomplete", fixed=dict.fromkeys(found.fixed, False)))
+        assert not any("tie-break" in text or "nother" in text or "differ" in text for text in told.values())
+        if kind == "ADDER":  # m0 has to stay and is spared here; m1 is in conflict
+            assert told["m0"].endswith("Whether it is in conflict was not proven within the time limit.")
+        else:
+            assert told["m1"] == (
+                "The solution chosen forgets m1; whether all with as few conflicts do was not proven within the time limit."
+            )
+
+
 def test_an_unproven_solution_says_so():
     two_sides = covering(40, 80)
     told = reasons(*two_sides, find_conflicts(*two_sides, time_limit=0.0))
     assert told["a0.h0"] == "a0.h0 is in conflict in the best solution found; whether it must be was not proven within the time limit."
-    assert told["a1.h0"].startswith("a1.h0 must be kept because the retain set's output must stay")  # this needs no optimum
+    assert told["a1.h0"].startswith("a1.h0 must be kept because the retain set's answer must stay")  # this needs no optimum
