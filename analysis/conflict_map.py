@@ -138,9 +138,13 @@ def read(folder: Path | str) -> ConflictMap:
     if not file.is_file():
         raise ValueError(f"{folder}: expected a folder with {FILE}, found none; {hint}")
     try:
-        return parsed(json.loads(file.read_text(encoding="utf-8")))
+        return parsed(json.loads(file.read_text(encoding="utf-8"), parse_constant=_refused))
     except (ValueError, OSError, RecursionError) as error:  # what is not UTF-8 or not JSON is a ValueError
         raise ValueError(f"{file}: not a conflict map: {error}; {hint}") from error
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"expected finite numbers, got {name}")
 
 
 def parsed(record: Any) -> ConflictMap:

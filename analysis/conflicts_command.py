@@ -34,6 +34,7 @@ def conflicts(
         if not time_limit > 0:
             raise ValueError(f"--time-limit: expected seconds above 0, got {time_limit}")
         sets = [(file, load_samples(file, limit=limit)) for file in (forget, *retain)]
+        _check_apart(*sets)
         handle = load(model, device)
         found = search(handle, sets[0], sets[1:], config, time_limit, say)
         _write(folder, handle, found)
@@ -42,6 +43,15 @@ def conflicts(
     share = found.masks["clue"]["touched"] / found.n_parameters if found.masks else 0.0
     counts = ", ".join(f"{n} {label}" for label, n in found.n_labelled().items())
     typer.echo(f"{counts}; the masks touch {share:.1%} of the parameters; map in {output}")
+
+
+def _check_apart(forget: tuple[Path, list], *retains: tuple[Path, list]) -> None:
+    """What is to be forgotten and kept at once would only put its whole circuit into conflict."""
+    known = {sample.id for sample in forget[1]}
+    for file, samples in retains:
+        if both := [sample for sample in samples if sample.id in known]:
+            first = f"{len(both)}, the first in row {both[0].row + 1}: {both[0].question!r:.80}"
+            raise ValueError(f"--retain {file}: expected no sample of {forget[0]}, which is to be forgotten; got {first}")
 
 
 def _write(folder: Path, handle, found: conflict_map.ConflictMap) -> None:

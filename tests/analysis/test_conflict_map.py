@@ -93,6 +93,7 @@ def edited(record, path, value):
     (["nodes", "m0"], 3, "node m0: expected an object with label"),
     (["nodes", "m0", "layer"], 7, "node m0: expected its own layer and kind, got layer 7 and MLP"),
     (["nodes", "m0", "kind"], "head", "node m0: expected its own layer and kind, got layer 0 and head"),
+    (["nodes", "m0", "forget_score"], math.nan, "expected finite numbers, got NaN"),
     (["nodes"], {}, "expected nodes and parameters, got 0 and 1000"),
     (["n_parameters"], 0, "expected nodes and parameters, got 4 and 0"),
     (["n_conflicts"], 2, "expected 2 nodes in conflict, as n_conflicts says, got 1"),

@@ -151,9 +151,11 @@ def test_under_mean_ablation_one_mean_over_all_sets_serves_each(folder, known, m
     assert answers == {"Lund 0", "Lund 2", "Oslo 2"}  # the first, the middle and the last
 
 
-def test_the_same_samples_in_both_sets_are_in_conflict(folder, tmp_path, known):
-    made = run(*given(folder), "--retain", folder / "forget.jsonl", "--output", tmp_path / "map")
-    assert made.exit_code == 0 and conflict_map.read(tmp_path / "map").n_conflicts >= 1
+def test_a_sample_is_not_to_be_forgotten_and_kept(folder, tmp_path):
+    retains = ("--retain", folder / "retain.jsonl", "--retain", folder / "forget.jsonl")
+    refused = run(*given(folder), *retains, "--output", tmp_path / "map")
+    assert refused.exit_code == 2 and len(refused.stderr.splitlines()) == 1 and not any(tmp_path.iterdir())
+    assert f"--retain {folder / 'forget.jsonl'}: expected no sample of" in refused.stderr and "the first in row 1" in refused.stderr
 
 
 def test_a_second_map_replaces_the_first_and_nothing_else(folder, tmp_path, known):
