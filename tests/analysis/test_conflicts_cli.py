@@ -19,6 +19,7 @@ from analysis.losses import answer_log_prob
 from analysis.model import load_model
 from analysis.node_masks import mask_of, n_parameters
 from analysis.tokens import tokenize
+from analysis.what_if import sizes
 from tests.analysis.test_conflict_map import made_map, node
 
 
@@ -64,13 +65,13 @@ def written(folder, tmp_path_factory, found_circuits):
 
     def spy(handle, samples, config, **options):
         found_circuits[samples[0].split] = set_circuits(handle, samples, config, **options)
-        assert config == DiscoveryConfig("greedy", "zero", 0.5, n_samples=2) and options["reference"] is None
+        assert config == DiscoveryConfig("greedy", "zero", 0.5, n_samples=2, seed=3) and options["reference"] is None
         return found_circuits[samples[0].split]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conflict_search, "set_circuits", spy)
         retains = ("--retain", folder / "retain.jsonl", "--retain", folder / "others.jsonl")
-        result = run(*given(folder), *retains, "--n-samples", 2, "--output", out)
+        result = run(*given(folder), *retains, "--n-samples", 2, "--seed", 3, "--time-limit", 45, "--output", out)
     assert result.exit_code == 0, result.output
     return out, result
 
@@ -108,7 +109,7 @@ def test_the_map_says_where_it_comes_from(folder, written):
     assert {name: data["n"] for name, data in found.provenance["data"].items()} == {"forget": 3, "retain 1": 3, "retain 2": 3}
     assert [(c.set, c.file) for c in found.circuits] == [
         ("forget", "forget.jsonl"), ("retain", "retain.jsonl"), ("retain", "others.jsonl")]
-    expected = {"method": "greedy", "ablation": "zero", "target": 0.5, "n_samples": 2, "seed": 0, "time_limit": 60.0, "n_reference": 0}
+    expected = {"method": "greedy", "ablation": "zero", "target": 0.5, "n_samples": 2, "seed": 3, "time_limit": 45.0, "n_reference": 0}
     assert found.config == expected
     for circuit in found.circuits:
         assert circuit.n_samples == 2 and circuit.reached and circuit.faithfulness >= 0.5 and circuit.completeness >= 0.5
@@ -122,6 +123,7 @@ def test_the_masks_are_the_assigned_nodes_weights(folder, written):
         part = {name.removeprefix(f"{where}/"): free for name, free in saved.items() if name.startswith(f"{where}/")}
         assert part.keys() == expected.keys() and all((part[name] == expected[name]).all() for name in part)
         assert found.masks["clue"]["stage1" if where == "forget" else "stage2"] == n_parameters(expected)
+    assert found.masks == sizes(handle, found, 3)
     share = found.masks["clue"]["touched"] / found.n_parameters
     assert f"the masks touch {share:.1%} of the parameters" in result.stdout
     counts = found.n_labelled()

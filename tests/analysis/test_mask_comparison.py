@@ -109,9 +109,12 @@ def test_an_arm_is_the_run_with_its_stages_and_a_seed_draws_its_own_random_nodes
     assert abs(left[0] - left[1]) > 1e-3 * left[1]
 
 
-def test_without_learning_no_arm_differs(folder, samples_of, found):  # noqa: F811
+def test_without_learning_no_arm_differs_and_without_relearning_nothing_comes_back(folder, samples_of, found, loaded):  # noqa: F811
     still = replace(CONFIG, learning_rate=1e-12, n_epochs=2)
-    made = compare(str(folder / "model"), *samples_of, [still], found, ["unmasked", "clue", "random"], 1, device="cpu")
+    made = compare(str(folder / "model"), *samples_of, [still], found, ["unmasked", "clue", "random"], 1, 0.0, device="cpu")
+    forget = batches(loaded, samples_of)[0]
+    others = np.delete(np.exp(-answer_nll(loaded.model, forget)), durability.relearned_rows(len(forget)))
+    assert np.allclose(made["relearned_probability"], others.mean(), rtol=1e-5)
     outcomes = [f"{name}_minus_{arm}" for name in ("forget", "retain", "relearned") for arm in ("unmasked", "random")]
     assert summary(made)[outcomes].abs().max(axis=None) < 1e-6
 
@@ -128,6 +131,8 @@ def test_differences_to_both_controls_are_paired_and_their_intervals_students():
     assert row[minus].tolist() == pytest.approx([0.02, 0.02 - half, 0.02 + half], rel=1e-6)
     minus = ["forget_minus_unmasked", "forget_minus_unmasked_low", "forget_minus_unmasked_high"]
     assert row[minus].tolist() == pytest.approx([0.22, 0.22 - half, 0.22 + half], rel=1e-6)
+    shuffled = summary(made.iloc[[5, 0, 8, 4, 2, 6, 3, 1, 7]]).set_index("arm").loc["clue"]
+    assert shuffled[minus].tolist() == pytest.approx(row[minus].tolist(), rel=1e-6)  # paired by seed, not by place
     assert row["share_touched"] == pytest.approx(0.2) and row["n_seeds"] == 3
     assert summary(made[made["arm"] != "random"])["forget_minus_random"].isna().all()
 

@@ -15,7 +15,7 @@ from analysis import conflict_map, store
 from analysis.dataset import load_samples
 from analysis.model import load_model
 from analysis.unlearn_command import WhatIf, app
-from analysis.what_if import WHAT_IFS
+from analysis.what_if import WHAT_IFS, stages_of
 from tests.analysis.test_conflict_map import made_map, node
 from tests.tiny_models import tiny_model
 
@@ -110,6 +110,18 @@ def test_a_conflict_map_trains_its_two_stages(folder, conflicts, tmp_path):
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert config["what_if"] == "clue" and [(s["name"], s["n_epochs"]) for s in config["stages"]] == [("forget", 1), ("conflict", 3)]
     assert pd.read_csv(tmp_path / "run" / "steps.csv").stage.tolist() == ["forget"] + ["conflict"] * 3
+
+
+def test_the_runs_seed_draws_the_random_nodes(folder, conflicts, tmp_path):
+    """Which parameters moved shows which nodes they were: the MLP of the other layer, than with seed 0."""
+    handle, found = load_model(str(folder / "model"), "cpu"), conflict_map.read(conflicts)
+    before = load_file(folder / "model" / "model.safetensors")
+    result = run(folder, tmp_path / "run", "--mask", conflicts, "--what-if", "random", "--seed", 5)
+    assert result.exit_code == 0, result.output
+    after = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    drawn = {seed: {name for stage in stages_of(handle, found, "random", 2, seed=seed) for name in stage.mask} for seed in (0, 5)}
+    assert moved == drawn[5] != drawn[0]
 
 
 @pytest.mark.parametrize(("what_if", "stages"), [
