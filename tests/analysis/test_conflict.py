@@ -220,6 +220,22 @@ def test_what_is_proven_before_time_runs_out_stays(monkeypatch):
     assert n_untied[0] > 0 == n_untied[-1] and n_untied == sorted(n_untied, reverse=True)
 
 
+def test_where_the_proof_from_below_runs_out_of_time_models_from_above_go_on(monkeypatch):
+    two_sides = covering(20, 30)
+    whole = find_conflicts(*two_sides)
+    monkeypatch.setattr(maxsat, "core_guided", lambda _search, _deadline: (None, 1))
+    found = find_conflicts(*two_sides)
+    assert (found.status, found.assigned, found.fixed) == ("optimal", whole.assigned, whole.fixed)
+
+    def all_time_spent(search, _deadline):
+        search.deadline = 0.0
+        return None, 1
+
+    monkeypatch.setattr(maxsat, "core_guided", all_time_spent)
+    found = find_conflicts(*two_sides)  # there is a model from before, and near the optimum
+    assert (found.status, found.at_least) == ("timeout", 1) and whole.n_conflicts <= found.n_conflicts <= 2 * whole.n_conflicts < 20
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_tie_break_that_ran_out_of_time_is_not_called_optimal(monkeypatch, first):
     """Either of m0 and m1 goes: both labels of both were seen, so that nothing is left to prove but which comes first."""

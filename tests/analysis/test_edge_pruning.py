@@ -10,7 +10,7 @@ import torch
 from analysis.ablation import node_outputs, replacement
 from analysis.attribution import AttributionConfig, edge_scores
 from analysis.circuit import prune, select
-from analysis.edge_pruning import open_probability, prune_edges, sampled_gates, settled_gates
+from analysis.edge_pruning import _Task, _trained, open_probability, prune_edges, sampled_gates, settled_gates
 from analysis.faithfulness import ablated_log_prob, masked_log_prob
 from analysis.growth import Runs
 from analysis.losses import answer_log_prob, n_kept
@@ -135,6 +135,21 @@ def test_patching_prunes_too_and_a_seed_gives_its_edges_again(handle, batch):
     assert (first == again).all() and (first != other).any()
 
 
+@pytest.mark.parametrize("goal", ["maintain", "break"])
+def test_samples_in_any_order_keep_their_own_runs(goal, handle, batch):
+    """As drawn for a step: whose clean run, whose corrupted one, whose answer with no edge."""
+    task = _Task(handle, batch, goal, replacement(handle, batch, "patching", None, others(batch, "patching")["corrupted"]))
+    kept, nothing = graded_mask(handle), torch.zeros_like(graded_mask(handle))
+    with torch.no_grad():
+        alone = torch.cat([task.log_prob(kept, [row]) for row in range(len(batch))])
+        empty = torch.cat([task.log_prob(nothing, [row]) for row in range(len(batch))])
+        together = task.log_prob(kept, [4, 0, 2])
+    np.testing.assert_allclose(together, alone[[4, 0, 2]], rtol=1e-9)
+    expected = (alone - empty)[[4, 0, 2]].mean() / task.gap
+    assert float(task.score(together, [4, 0, 2])) == pytest.approx(float(expected))
+    assert len({round(float(value), 6) for value in [*alone, *empty]}) == 2 * len(batch)
+
+
 @pytest.fixture(scope="module")
 def planted(tokenizer, make_handle, batch):
     """Taught the answers while only a0.h1, a1.h2 and m1 write: what the other heads and m0 write is zero, whatever they read."""
@@ -169,6 +184,25 @@ def test_a_planted_circuit_is_found_with_no_more_edges_than_by_ranking_scores(go
     sources, columns = np.nonzero(found)
     assert {index.forward_names[u] for u in sources} <= {"input", "a0.h1", "a1.h2", "m1"}
     assert {index.backward_names[v].split("<")[0] for v in columns} <= {"a0.h1", "a1.h2", "m1", "logits"}
+
+
+class Linear(_Task):
+    """A share that 4 of 40 edges hold nine tenths of."""
+
+    def __init__(self):
+        self.real, self.type, self.batch = torch.ones(1, 40, dtype=torch.bool), torch.float64, [0]
+        self.weights = torch.tensor([0.225] * 4 + [0.1 / 36] * 36, dtype=torch.float64)
+
+    def log_prob(self, kept, rows):
+        return (kept[self.real] @ self.weights)[None]
+
+    def score(self, log_prob, rows):
+        return log_prob.mean()
+
+
+def test_training_opens_what_the_target_takes_and_shuts_the_rest():
+    gates = settled_gates(_trained(Linear(), 0.85, 200, 0, lambda done, total: None))
+    assert gates[:4].min() > 0.9 and gates[4:].max() < 0.1
 
 
 @pytest.mark.parametrize(("options", "message"), [

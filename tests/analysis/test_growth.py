@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from analysis import growth
 from analysis.ablation import replacement
-from analysis.circuit import prune
+from analysis.circuit import prune, select
 from analysis.graph import GraphIndex
 from analysis.growth import Runs, smallest
 from analysis.tokens import tokenize
@@ -77,6 +78,24 @@ def test_no_edge_of_a_small_circuit_can_be_left_out(seed):
     assert runs.n_measured < 120
 
 
+def test_the_weaker_of_two_ways_is_left_out():
+    """Both are in once the edge that is needed besides, the weakest of all, is."""
+    runs = MadeUp(lambda kept: "input->logits" in kept and (paths(0) <= kept or paths(1) <= kept))
+    for strong, weak in ((0, 1), (1, 0)):
+        scores = strength(**(dict.fromkeys(paths(weak), 2.0) | dict.fromkeys(paths(strong), 3.0) | {"input->logits": 0.5}))
+        assert names(smallest(scores, INDEX, 0.9, runs)) == paths(strong) | {"input->logits"}
+
+
+def test_growth_ends_at_the_first_size_that_reaches_the_target(monkeypatch):
+    monkeypatch.setattr(growth, "_thinned", lambda kept, *_: kept)
+    scores = np.random.default_rng(0).random(INDEX.real_edges.shape) * INDEX.real_edges
+    runs = MadeUp(lambda kept: len(kept) / INDEX.real_edges.sum())
+    for target in (0.2, 0.5, 0.7, 0.9):
+        by_size = (select(scores, INDEX, n) for n in range(1, INDEX.real_edges.sum() + 1))
+        first = next(circuit for circuit in by_size if runs.share(circuit) >= target)
+        assert np.array_equal(smallest(scores, INDEX, target, runs), first)
+
+
 def test_a_target_of_one_may_take_the_whole_graph():
     everything = names(INDEX.real_edges)
     runs = MadeUp(lambda kept: kept == everything)
@@ -108,3 +127,9 @@ def test_each_sample_carries_the_run_of_its_own_corrupted_prompt(handle, batch, 
     alone = [Runs(handle, rows.select([i]), goal, corrupted.select([i])).log_prob(kept) for i in range(3)]
     assert np.mean(alone, 0) == pytest.approx(together)
     assert np.ptp(alone, 0).min() > 1e-3
+
+
+@pytest.mark.parametrize("goal", ["maintain", "break"])
+def test_an_ablation_that_changes_nothing_is_refused(handle, batch, goal):
+    with pytest.raises(ValueError, match=rf"\({goal} run\); take another ablation"):
+        Runs(handle, batch, goal, batch)

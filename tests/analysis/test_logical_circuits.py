@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import logical_circuits
+from analysis import edge_pruning, logical_circuits
 from analysis.ablation import exchanged, node_outputs, replacement
 from analysis.dataset import DataError
 from analysis.faithfulness import ablated_log_prob, faithfulness, masked_log_prob
@@ -170,6 +170,29 @@ def test_each_circuit_grows_by_the_scores_of_its_own_end(monkeypatch):
     _, circuits = found(planted("AND"), ablation="zero")
     assert np.array_equal(grown_by, [circuits.noising, circuits.denoising])
     assert not np.array_equal(*grown_by)
+
+
+def test_a_set_has_reached_the_target_if_both_circuits_have(monkeypatch):
+    handle = planted("AND")
+    for n_found, reached in ((2, True), (1, False), (0, False)):
+        masks = iter([handle.index.real_edges] * n_found + [handle.index.real_edges & False] * 2)
+        monkeypatch.setattr(logical_circuits, "smallest", lambda *_, masks=masks: next(masks))
+        assert found(handle, ablation="zero")[1].reached == reached
+
+
+def test_edge_pruning_is_asked_for_what_the_settings_say(monkeypatch):
+    handle, asked = planted("AND"), []
+
+    def pruned(_handle, batch, goal, ablation, *, target, reference, corrupted, seed, report):
+        asked.append((goal, ablation, target, seed))
+        rows = sorted(np.random.default_rng(3).permutation(4)[:2])
+        for part, is_corrupted in ((batch, False), (corrupted, True)):
+            assert torch.equal(part.input_ids, tokenize(planted_samples(), handle.tokenizer, corrupted=is_corrupted).input_ids[rows])
+        return handle.index.real_edges
+
+    monkeypatch.setattr(edge_pruning, "prune_edges", pruned)
+    found(handle, method="edge-pruning", ablation="patching", target=0.8, n_samples=2, seed=3)
+    assert asked == [("maintain", "patching", 0.8, 3), ("break", "patching", 0.8, 3)]
 
 
 def test_what_cannot_be_asked_is_refused(handle, samples):
