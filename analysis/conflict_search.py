@@ -87,24 +87,3 @@ def _nodes(handle: ModelHandle, circuits: list[SetCircuits], found: Conflicts, w
             tuple(side for side, members in sides.items() if name in members), words.get(name, UNUSED),
         )
     return nodes
-
-
-def warnings(found: ConflictMap) -> list[str]:
-    """What a reader of the map should know before using it."""
-    said = [
-        f"{c.file}: its circuits keep {c.faithfulness:.2f} and break {c.completeness:.2f} of the answers, not the target of "
-        f"{found.config['target']}; the gates may be wrong" for c in found.circuits if not c.reached
-    ]
-    if found.status == "timeout":
-        proven = f"{found.n_conflicts} conflicts are the fewest found, at least {found.at_least} proven"
-        said.append(f"the solver ran out of time: {proven}; give a longer --time-limit")
-    elif found.status != "optimal":
-        said.append(f"{found.status}: nodes shown as free may not be; give a longer --time-limit")
-    empty = [where for where in ("forget", "conflict") if not found.assigned(where)]
-    if len(empty) == 2:
-        said.append("no forget and no conflict node was found, so that no run can use the map; give another --target")
-    elif empty:
-        said.append(f"no {empty[0]} node was found: CLUE's stage for these is left out, and its epochs go to the other")
-    if len(found.assigned("conflict")) == len(found.nodes):
-        said.append("every head and MLP is in conflict, so that the map tells none apart; give a lower --target")
-    return said

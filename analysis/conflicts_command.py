@@ -7,6 +7,7 @@ import typer
 
 from analysis import conflict_map, store
 from analysis.command import AblationName, Device, File, Model, Output, Seed, bad_input_exits, load, say
+from analysis.conflict_words import cautions, solved
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -26,7 +27,7 @@ def conflicts(
     """Heads and MLPs to forget, to retain and in conflict, as CLUE finds them: conflicts.json, circuit.cnf (DIMACS, satisfiable if
     nothing is in conflict) and masks.safetensors (the weights of forget and of conflict nodes)."""
     with bad_input_exits(), store.output_folder(output, conflict_map.FILE) as folder:
-        from analysis.conflict_search import search, warnings
+        from analysis.conflict_search import search
         from analysis.dataset import load_samples
         from analysis.logical_circuits import DiscoveryConfig
 
@@ -38,7 +39,8 @@ def conflicts(
         handle = load(model, device)
         found = search(handle, sets[0], sets[1:], config, time_limit, say)
         _write(folder, handle, found)
-    for text in warnings(found):
+    unproven = [] if found.status == "optimal" else [f"{solved(found)} Give a longer --time-limit."]
+    for text in (*unproven, *cautions(found)):
         typer.echo(f"warning: {text}", err=True)
     share = found.masks["clue"]["touched"] / found.n_parameters if found.masks else 0.0
     counts = ", ".join(f"{n} {label}" for label, n in found.n_labelled().items())

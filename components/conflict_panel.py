@@ -3,6 +3,7 @@
 import streamlit as st
 
 from analysis.conflict_map import ConflictMap
+from analysis.conflict_words import cautions, solved
 from components import conflict_plot, conflict_rows, layout, state
 from components.run_form import duration
 
@@ -36,7 +37,6 @@ SCORES = (
     "How strongly a node's edges move a set's answers: the sum of their |attribution scores| by a gradient at the clean run, in nats "
     "of answer log-probability per token."
 )
-HINT = "Compute it again, at the foot of this page, with a lower target: sparser circuits tell nodes apart, but explain less."
 
 
 def headline(found: ConflictMap) -> None:
@@ -64,38 +64,6 @@ def headline(found: ConflictMap) -> None:
 
 
 SIZES = {"n_variables": "variables", "n_clauses": "clauses"}  # of the solver's statistics
-
-
-def solved(found: ConflictMap) -> str:
-    """What was proven about the number of conflicts."""
-    n = found.n_conflicts
-    if found.status == "optimal" and n == 0:
-        return "Proven: nothing stands against forgetting the one and keeping the other; no node is in conflict."
-    if found.status == "optimal":
-        return f"Proven: no way of forgetting and keeping has fewer than {n} conflict{'' if n == 1 else 's'}."
-    if found.status == "timeout":
-        return (
-            f"Not proven: between {found.at_least} and {n} conflicts. The time limit ended the search; the map shows the best found, "
-            "and none of its labels is certain."
-        )
-    return (
-        f"Proven: {n} conflict{' is' if n == 1 else 's are'} the fewest. Not proven: which nodes are the same in every optimum; the "
-        "time limit ended that search, and what it did not reach counts as free."
-    )
-
-
-def cautions(found: ConflictMap) -> list[str]:
-    """What a reader should know before using the map."""
-    said = []
-    if all(node.label == "conflict" for node in found.nodes.values()):
-        said.append(f"Every head and MLP is in conflict, so the map tells none apart and its masks hold back next to nothing. {HINT}")
-    missed = [name for name, circuit in zip(conflict_rows.set_names(found), found.circuits, strict=True) if not circuit.reached]
-    if missed:
-        said.append(f"The circuits of {', '.join(missed)} did not reach the target, so their gates may be wrong.")
-    empty = [where for where in ("forget", "conflict") if not found.assigned(where)]
-    if empty and len(found.assigned("conflict")) < len(found.nodes):
-        said.append(f"The masks have no {' and no '.join(empty)} nodes; those made of them alone cannot be used.")
-    return said
 
 
 def map_and_node(found: ConflictMap, opened: dict[str, str]) -> str:

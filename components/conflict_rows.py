@@ -3,6 +3,7 @@
 import pandas as pd
 
 from analysis.conflict_map import ConflictMap, MapNode
+from analysis.conflict_words import set_names
 from analysis.gates import Gate, place
 
 READ_AS = {"AND": "all of", "OR": "any of"}
@@ -50,15 +51,6 @@ def clause(gate: Gate, side: str, name: str) -> str:
     read_as = READ_AS.get(gate.kind) or ("any of" if side == "forget" else "all of")
     inputs = ", ".join(gate.inputs) if len(gate.inputs) == 1 else f"{read_as} {', '.join(gate.inputs)}"
     return f"{gate.target} = {inputs} ({gate.kind}, {name})"
-
-
-def set_names(found: ConflictMap) -> list[str]:
-    """`forget set`, `retain set`, or `retain set 1`, `retain set 2`, ..., in the order of the map's circuits."""
-    several, number, names = len(found.circuits) > 2, 0, []
-    for circuit in found.circuits:
-        number += circuit.set == "retain"
-        names.append(f"{circuit.set} set{f' {number}' if several and circuit.set == 'retain' else ''}")
-    return names
 
 
 def circuits(found: ConflictMap) -> pd.DataFrame:

@@ -20,7 +20,7 @@ STOREYS = [
      "cnf", "sat"},
     {"losses", "depth", "exchange", "model", "maxsat", "proofs", "conflict", "reasons"},
     {"evaluation", "store", "ablation", "provenance", "writes", "memory", "perturbation",
-     "conflict_map", "node_masks"},
+     "conflict_map", "conflict_words", "node_masks"},
     {"attribution", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "mrd", "comparison", "runs", "jobs",
      "observed", "estimators", "sweep", "sensitivity", "cross_fitting", "outcomes", "answer_tokens", "generation", "truth_ratio",
      "parameter_change", "measure", "utility", "durability", "logical_circuits", "growth",

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from analysis import conflict_map, conflict_search
 from analysis.__main__ import app
 from analysis.conflict import find_conflicts
-from analysis.conflict_search import reference_of, search, warnings
+from analysis.conflict_search import reference_of, search
 from analysis.dataset import load_samples
 from analysis.logical_circuits import DiscoveryConfig, set_circuits
 from analysis.losses import answer_log_prob
@@ -20,7 +20,6 @@ from analysis.model import load_model
 from analysis.node_masks import mask_of, n_parameters
 from analysis.tokens import tokenize
 from analysis.what_if import sizes
-from tests.analysis.test_conflict_map import made_map, node
 
 
 def run(*arguments):
@@ -186,19 +185,14 @@ def test_bad_input_is_one_line_and_leaves_nothing(folder, tmp_path, options, mes
     assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0] and not any(tmp_path.iterdir())
 
 
-def test_warnings_say_what_a_reader_should_know():
-    sound = made_map({"a0.h0": node("forget"), "m0": node("conflict"), "a0.h1": node()})
-    sound = replace(sound, circuits=tuple(replace(c, reached=True) for c in sound.circuits))
-    assert warnings(sound) == []
-    missed = replace(sound, circuits=(replace(sound.circuits[0], reached=False, faithfulness=0.62), *sound.circuits[1:]))
-    assert "forget.jsonl: its circuits keep 0.62 and break 0.80 of the answers, not the target of 0.9" in warnings(missed)[0]
-    assert "1 conflicts are the fewest found, at least 0 proven" in warnings(replace(sound, status="timeout", at_least=0))[0]
-    assert "may not be" in warnings(replace(sound, status="optimal, backbone incomplete"))[0]
+def test_what_was_not_proven_is_warned_of_with_what_to_do(folder, tmp_path, known, monkeypatch):
+    limits = []
 
-    def said(**nodes):
-        return warnings(replace(sound, nodes=nodes))
+    def late(forget, retains, *, time_limit):
+        limits.append(time_limit)
+        return replace(find_conflicts(forget, retains), status="timeout", at_least=0)
 
-    assert "no conflict node was found" in said(m0=node("forget"))[0]
-    assert "no forget node was found" in said(m0=node("conflict"), m1=node())[0]
-    assert "no run can use the map" in said(m0=node())[0]
-    assert ["every head and MLP is in conflict" in text for text in said(m0=node("conflict"))] == [False, True]
+    monkeypatch.setattr(conflict_search, "find_conflicts", late)
+    made = run(*given(folder), "--retain", folder / "retain.jsonl", "--time-limit", 7, "--output", tmp_path / "map")
+    assert made.exit_code == 0 and limits == [7.0]
+    assert "warning: Not proven: between 0 and" in made.stderr and "is certain. Give a longer --time-limit." in made.stderr

@@ -94,7 +94,7 @@ def test_a_map_that_says_little_says_so(made_up_study, open_page):
     kept = {name: replace(node, label="retain", assigned="retain") for name, node in found.nodes.items()}
     write_map(made_up_study.results / "conflicts", replace(found, nodes=kept, n_conflicts=0, at_least=0, circuits=reached))
     page = open_page("conflicts")
-    assert not page.exception and "no forget and no conflict nodes" in page.warning[0].value
+    assert not page.exception and "no forget and no conflict node," in page.warning[0].value
     assert "no node is in conflict" in words(page) and "fewer than 0" not in words(page)
     write_map(made_up_study.results / "conflicts")
     assert [warning.value for warning in open_page("conflicts").warning] == [
