@@ -127,7 +127,6 @@ def model_improving(search: Search, labels: Labels, at_least: int, n_models: int
     try:
         sat, at_most = search.counting(n_conflicts(labels))
         with sat:
-            sat.prefer([-literal for literal in search.problem.conflicts])
             for _ in count() if n_models is None else range(n_models):
                 n = n_conflicts(labels)
                 if n == at_least:

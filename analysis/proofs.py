@@ -38,7 +38,9 @@ class Prover:
         self._sat.__exit__(*exception)
 
     def refute(self, tried: tuple[int, ...], groups: Iterable[Group], same: Sequence[str] = ()) -> Proof | None:
-        """A minimal refutation out of these; None if all can hold. Equalities are spared first, then gates far from the output."""
+        """A minimal refutation out of these; None if all can hold. Of what the solver used, equalities are the first to be left out if
+        they can, then gates far from the output.
+        """
         switches = [self.equal[node] for node in same] + [self.switch[group] for group in groups]
         core = self._sat.minimal_core(tried, switches)
         if core is None:

@@ -21,14 +21,13 @@ def solve_in_slices(glucose, assumptions: Sequence[int], deadline: float) -> boo
 
 
 class Sat:
-    """A set of clauses asked again and again; a context manager. `n_calls` counts the questions."""
+    """A set of clauses asked again and again; a context manager."""
 
     def __init__(self, clauses: Iterable[Sequence[int]], deadline: float):
         from pysat.solvers import Solver
 
         self.glucose = Solver("glucose3", bootstrap_with=[list(clause) for clause in clauses])
         self.deadline = deadline
-        self.n_calls = 0
 
     def __enter__(self) -> "Sat":
         return self
@@ -36,13 +35,8 @@ class Sat:
     def __exit__(self, *_) -> None:
         self.glucose.delete()
 
-    def prefer(self, literals: Sequence[int]) -> None:
-        """Try these values first: the models found will be near them."""
-        self.glucose.set_phases(list(literals))
-
     def model(self, assumptions: Sequence[int] = ()) -> set[int] | None:
         """The literals true in a model, or None if there is none. Raises TimeoutError."""
-        self.n_calls += 1
         return set(self.glucose.get_model()) if solve_in_slices(self.glucose, assumptions, self.deadline) else None
 
     def minimal_core(self, given: Sequence[int], selectors: Sequence[int]) -> list[int] | None:

@@ -159,14 +159,6 @@ def test_a_gate_that_leaves_no_choice_is_not_named():
     assert told["m0"] == "Solutions with as few conflicts differ on m0; the tie-break keeps it."
 
 
-def test_a_proof_of_one_side_comes_before_one_that_leads_through_both():
-    # forget: m1 goes, and m0 or m1 goes. retain: m0 stays, so that m1 would have to go for that reason too.
-    two_sides = circuit(("logits", "ADDER", "m1"), ("logits", "AND", "m0 m1")), [circuit(("logits", "ADDER", "m0"))]
-    with Prover(*two_sides, deadline=float("inf")) as prover:
-        proof = prover.jointly("m1", find_conflicts(*two_sides).assigned)
-        assert proof == prover.must_go("m1") and proof.same == ()
-
-
 @pytest.mark.parametrize(("n_sets", "end"), [(3, "with m1 (ADDER)."), (4, "; gates of 1 more set."), (5, "; gates of 2 more sets.")])
 def test_of_many_sets_three_are_told(n_sets, end):
     links = [circuit((f"m{i + 1}", "ADDER", f"m{i}")) for i in range(1, n_sets)]
