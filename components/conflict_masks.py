@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.conflict_map import ConflictMap
-from components import conflict_source, layout, run_options, state
+from components import layout, run_options, state
 
 NONE = "none"
 
@@ -12,8 +12,13 @@ NONE = "none"
 def choose(found: ConflictMap) -> str | None:
     """The what-if mask to show on the map and to use; None at first. In the URL."""
     offered = [name for name in run_options.WHAT_IFS if name in found.masks]
-    conflict_source.keep("what_if", [NONE, *offered])
-    chosen = st.selectbox("What if only some nodes may change?", [NONE, *offered], key="what_if", bind="query-params")
+    asked = state.parameter("what_if")
+    st.session_state["conflict_what_if"] = asked if asked in offered else NONE
+
+    def picked() -> None:  # not bound to the address by Streamlit, which would lose it on the way back from another page
+        state.set_parameter("what_if", st.session_state["conflict_what_if"])
+
+    chosen = st.selectbox("What if only some nodes may change?", [NONE, *offered], key="conflict_what_if", on_change=picked)
     return None if chosen == NONE else chosen
 
 
@@ -58,10 +63,10 @@ def table(found: ConflictMap) -> None:
     st.dataframe(
         rows, hide_index=True, height="content", key="conflict_masks",
         column_config={
-            "mask": st.column_config.TextColumn("Mask", width=150), "stage1": number("Stage 1", format="localized", width=90),
+            "mask": st.column_config.TextColumn("Mask", width=160), "stage1": number("Stage 1", format="localized", width=90),
             "stage2": number("Stage 2", format="localized", width=90), "touched": number("Touched", format="localized", width=90),
             "share": number("Of model", format="%.1f%%", width=90),
-            "meaning": st.column_config.TextColumn("What it does", width=480),
+            "meaning": st.column_config.TextColumn("What it does", width=470),
         },
     )
     st.caption(

@@ -1,6 +1,5 @@
 """Where the conflict maps of a study lie, and which of them the page shows."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 import streamlit as st
@@ -28,16 +27,7 @@ def folders(study: store.Study) -> dict[str, Path]:
 def show_own(study: store.Study) -> None:
     """Turn to the map computed here, where there is a choice."""
     if own_folder(study) != study.results / "conflicts":
-        st.session_state[KEY] = "own"
-
-
-def keep(key: str, offered: Collection[str]) -> None:
-    """Before a widget whose value is in the address: on the way back from another page both have lost it, so it is kept here."""
-    value = st.session_state.get(key, state.parameter(key))
-    if value is not None:
-        st.session_state[f"kept_{key}"] = value
-    elif st.session_state.get(f"kept_{key}") in offered:
-        st.session_state[key] = st.session_state[f"kept_{key}"]
+        state.set_parameter(KEY, "own")
 
 
 def choose(study: store.Study) -> tuple[str, Path] | None:
@@ -45,8 +35,10 @@ def choose(study: store.Study) -> tuple[str, Path] | None:
     found = folders(study)
     if len(found) < 2:
         return next(iter(found.items()), None)
-    keep(KEY, found)
-    name = st.segmented_control(
-        "Map", list(found), default="study", required=True, format_func=WORDS.get, key=KEY, bind="query-params"
-    )
+    st.session_state[KEY] = state.parameter(KEY) if state.parameter(KEY) in found else "study"
+
+    def picked() -> None:
+        state.set_parameter(KEY, st.session_state[KEY])
+
+    name = st.segmented_control("Map", list(found), required=True, format_func=WORDS.get, key=KEY, on_change=picked)
     return name, found[name]

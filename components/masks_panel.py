@@ -76,8 +76,8 @@ def _how(table: pd.DataFrame, summary: pd.DataFrame, record: dict) -> str:
     return (
         f"Mean answer probabilities over {seeds(summary)}, {len(table)} runs of {updates} updates each, all at the learning rate of a "
         "run without a mask: a mask that forgets less and keeps more may only have moved the model less. Intervals are 95% t intervals "
-        f"over seeds (in the table ± half of one); differences are paired by seed. {CHANCE} Relearned: those forget samples that were "
-        f"not learnt again, after {n_steps} steps on a few others."
+        f"over seeds (in the table ± half of one); a change is the difference to no mask, paired by seed. {CHANCE} Relearned: those "
+        f"forget samples that were not learnt again, after {n_steps} steps on a few others."
     )
 
 
@@ -91,7 +91,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
             cells[name.capitalize()] = _half(row[f"{name}_mean"], row[f"{name}_high"], "{:.3f}")
         for name in OUTCOMES[:2]:
             minus = "" if row["arm"] == "unmasked" else _half(*(row[f"{name}_minus_unmasked{end}"] for end in ("", "_high")), "{:+.3f}")
-            cells[f"{name.capitalize()} minus no mask"] = minus
+            cells[f"{name.capitalize()}, change"] = minus
         rows.append(cells)
     return pd.DataFrame(rows)
 

@@ -20,11 +20,11 @@ CURRICULA = ("easy-first", "hard-first")
 WEIGHTS = "weights"  # key of the select box and of its query parameter
 ALL_WEIGHTS = "all"
 WHAT_IFS = {  # masks made from a conflict map: which weights a run may change
-    "clue": "CLUE: forget nodes forget (stage 1), then conflict nodes forget and keep (2).",
+    "clue": "CLUE: first forget nodes forget, then conflict nodes forget and keep.",
     "forget-only": "Trains the forget nodes alone, to forget and to keep.",
     "conflict-only": "Trains the conflict nodes alone, to forget and to keep.",
     "conflict-as-everything": "Stage 1 as in clue, then stage 2 trains every head and MLP.",
-    "random": "As clue, in random nodes: as many heads and as many MLPs. A control.",
+    "random": "A control: as clue, but as many random heads and MLPs.",
     "important": "Nodes with the largest forget scores, to clue's number of parameters.",
     "gradient": "Single weights with the largest forget gradients, as many as in clue.",
 }

@@ -86,8 +86,8 @@ def test_a_panel_per_method_and_a_row_per_mask_with_share_and_intervals(study):
     table = at.dataframe[0].value.set_index(["Method", "Mask"])
     row = table.loc[("NPO", "CLUE")]
     assert len(table) == 2 * len(ARMS) and row["May change"] == "12.5%"
-    assert row["Forget"] == "0.250 ± 0.025" and row["Forget minus no mask"] == "+0.200 ± 0.000"
-    assert table.loc[("NPO", "no mask"), "Forget minus no mask"] == ""
+    assert row["Forget"] == "0.250 ± 0.025" and row["Forget, change"] == "+0.200 ± 0.000"
+    assert table.loc[("NPO", "no mask"), "Forget, change"] == ""
     assert "48 runs of 20 updates each" in texts(at) and "after 20 steps on a few others" in texts(at)
 
 
