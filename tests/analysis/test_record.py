@@ -155,6 +155,8 @@ def test_the_config_is_plain_data_and_a_mask_a_hash():
     masks = [{"a": values}, {"a": torch.tensor([True, True])}, {"b": values}, {"a": values[None]}]
     hashes = [describe(UnlearningConfig(NPO()), [Stage("mask", 10, mask)])["mask"] for mask in (*masks, dict(masks[0]))]
     assert len(set(hashes[:4])) == 4 and hashes[4] == hashes[0]
+    later = [describe(UnlearningConfig(NPO()), [Stage("a", 5, masks[0]), Stage("b", 5, mask)])["mask"] for mask in masks[:2]]
+    assert later[0] != later[1]  # a resumed run compares the masks of all stages
 
 
 @pytest.mark.parametrize(("wrong", "message"), [
