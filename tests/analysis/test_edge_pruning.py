@@ -187,11 +187,11 @@ def test_a_planted_circuit_is_found_with_no_more_edges_than_by_ranking_scores(go
 
 
 class Linear(_Task):
-    """A share that 4 of 40 edges hold nine tenths of."""
+    """A share that half of 40 edges hold nine tenths of: each opens where the multiplier has risen to 0.56, the others at 5."""
 
     def __init__(self):
         self.real, self.type, self.batch = torch.ones(1, 40, dtype=torch.bool), torch.float64, [0]
-        self.weights = torch.tensor([0.225] * 4 + [0.1 / 36] * 36, dtype=torch.float64)
+        self.weights = torch.tensor([0.045] * 20 + [0.005] * 20, dtype=torch.float64)
 
     def log_prob(self, kept, rows):
         return (kept[self.real] @ self.weights)[None]
@@ -202,7 +202,7 @@ class Linear(_Task):
 
 def test_training_opens_what_the_target_takes_and_shuts_the_rest():
     gates = settled_gates(_trained(Linear(), 0.85, 200, 0, lambda done, total: None))
-    assert gates[:4].min() > 0.9 and gates[4:].max() < 0.1
+    assert gates[:20].min() > 0.9 and gates[20:].max() < 0.1
 
 
 @pytest.mark.parametrize(("options", "message"), [
