@@ -46,7 +46,8 @@ def collect(study: store.Study) -> Overview:
 def _conflicts(study: store.Study) -> str:
     found = list(conflict_source.folders(study).values())
     try:
-        return _count(state.conflicts(found[0]).n_conflicts, "conflict") if found else "not computed"
+        newest = state.conflicts(found[0]) if found else None
+        return f"{newest.n_conflicts} of {len(newest.nodes)} nodes" if newest else "not computed"
     except ValueError:  # its page says why
         return "cannot be read"
 

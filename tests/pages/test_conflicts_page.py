@@ -225,7 +225,7 @@ def test_a_map_of_the_embedded_study_is_computed_into_the_workspace(made_up_stud
 def test_the_overview_counts_conflicts(made_up_study):
     assert overview.collect(made_up_study).conflicts == "not computed"
     write_map(made_up_study.results / "conflicts")
-    assert overview.collect(made_up_study).conflicts == "2 conflicts"
+    assert overview.collect(made_up_study).conflicts == "2 of 12 nodes"
     (made_up_study.results / "conflicts" / "conflicts.json").write_text("damaged, and longer than it was")
     assert overview.collect(made_up_study).conflicts == "cannot be read"
 
