@@ -41,7 +41,7 @@ def split_epochs(n_epochs: int) -> tuple[int, int]:
     than two epochs.
     """
     if n_epochs < 2:
-        raise ValueError(f"two stages need at least 2 epochs, got {n_epochs}")
+        raise ValueError(f"two stages need at least 2 epochs, got {n_epochs}; give the run more, or a mask of one stage")
     first = max(1, round(n_epochs / 6))
     return first, n_epochs - first
 

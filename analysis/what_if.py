@@ -126,7 +126,7 @@ def _largest_gradients(handle: ModelHandle, found: ConflictMap, forget: TokenBat
     earlier weight of the model.
 
     As in SalUn (arXiv 2310.12508), which masks by a threshold on it; WAGLE (arXiv 2410.17509) refines the score by the retain set.
-    Needs a copy of the model, its gradients and as much again for the search: about four times the model's memory.
+    Needs a copy of the model, its gradients, and several times as much again for the search on the CPU.
     """
     model = copy.deepcopy(handle.model)
     owned = mask_of(handle, found.nodes)
