@@ -24,8 +24,8 @@ from analysis.record import describe
 from analysis.tokens import TokenBatch
 from analysis.unlearning import UnlearningConfig, final_nll
 
-CODE = ("estimators", "evaluation", "lora", "losses", "methods", "mrd", "perturbation", "precision", "sampling", "tokens", "training",
-        "unlearning")
+CODE = ("estimators", "evaluation", "lora", "losses", "methods", "mrd", "perturbation", "precision", "sampling", "stages", "tokens",
+        "training", "unlearning")
 
 
 def anchor_losses(
