@@ -18,7 +18,8 @@ def map_of(handle, forget, conflict):
     nodes = {}
     for place, name in enumerate(handle.index.forward_names[1:]):
         label = "forget" if name in forget else "conflict" if name in conflict else "retain"
-        nodes[name] = node(label, kind="MLP" if name[0] == "m" else "head", layer=int(name[1]), forget_score=100.0 - place)
+        nodes[name] = node(label, kind="MLP" if name[0] == "m" else "head", layer=int(name[1]), forget_score=100.0 - place,
+                           retain_score=float(place))
     return made_map(nodes)
 
 
