@@ -38,6 +38,7 @@ def test_eap_equals_the_finite_difference_of_every_edge(kind, make_handle, batch
     np.testing.assert_allclose(scores[handle.index.real_edges], oracle, rtol=2e-4, atol=1e-7 * np.abs(oracle).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_edges_out_of_input_sum_to_the_effect_of_ablating_it(kind, make_handle, batch):
     """Completeness; the control is plain EAP, which does not have it."""

@@ -54,6 +54,7 @@ def test_the_measure_sees_a_tensor_of_known_size(tmp_path):
     assert peak_bytes(lambda: torch.zeros(3 * MIB // 4).add_(torch.zeros(MIB // 4)[:1]), tmp_path) == 4 * MIB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["EAP-IG-inputs", "EAP-IG-activations"])
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_the_peak_stays_under_the_budget_when_the_batch_would_not_fit(kind, method, tokenizer, tmp_path, monkeypatch):

@@ -47,6 +47,7 @@ def test_activations_run_the_input_each_layers_heads_and_each_mlp_in_turn(handle
     assert runs[0].point == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ablation", ["zero", "mean", "patching"])
 @pytest.mark.parametrize("kind", ["gpt2", "gpt_neox", "phi", "gemma2", "gemma2 biased"])
 def test_activations_equal_a_loop_over_groups_and_steps(kind, ablation, make_handle, batch):

@@ -54,6 +54,7 @@ def assert_same(one: Path, other: Path) -> None:
     assert a.equals(b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [
     {}, {"method": RMU(layer=0)}, {"sampling": CGA(refresh=3, n_pairs=2)}, {"sampling": CGATwoLevel(n_pairs=2)}, {"lora_rank": 2},
     {"sampling": Curriculum("hard_first")}, {"retain_floor": 1e-9}, {"n_accumulation": 2},
@@ -113,6 +114,7 @@ def test_a_mask_is_kept_up_over_an_interruption(handle, samples, tmp_path):
     assert_same(tmp_path / "whole", tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stop_at", "change"), [
     (4, {}), (5, {}), (7, {}), (5, {"method": RMU(layer=0)}), (7, {"sampling": CGA(refresh=3, n_pairs=2)}),
     (5, {"retain_floor": 1e-9, "evaluate_every": 1}),

@@ -192,6 +192,7 @@ def test_without_time_the_answer_is_the_one_that_always_holds():
     assert found.assigned["a0.h3"] == "conflict" and found.assigned["a1.h7"] == "retain" and not any(found.fixed.values())
 
 
+@pytest.mark.slow
 def test_a_hard_instance_ends_in_time_with_both_bounds():
     forget, retains = covering(150, 700)
     start = time.monotonic()

@@ -110,6 +110,7 @@ def test_the_anchor_circuit_comes_from_the_mean_matrix_not_from_a_union():
     assert given.cud[4:] == pytest.approx(np.full(4, 0.5))  # like both anchors: input->logits alone
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), SETTINGS, st.floats(-3, 3))
 def test_a_samples_own_outcome_never_touches_its_score(seed, options, outcome):
@@ -135,6 +136,7 @@ def test_a_samples_outcome_does_move_the_other_half():
     assert np.array_equal(before.cud[fold == 0], after.cud[fold == 0])
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), SETTINGS)
 def test_permuting_samples_permutes_scores_and_anchors(seed, options):

@@ -113,6 +113,7 @@ def test_several_samples_under_one_mask_are_as_one_at_a_time(kind, ablation, mak
     np.testing.assert_allclose(each, together[np.arange(6), [0, 1, 2, 0, 1, 2]], rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "goal"), [("gpt2", "maintain"), ("gpt_neox", "break"), ("llama", "maintain"), ("llama", "break")])
 def test_the_target_is_reached_by_some_of_the_edges_and_the_weights_stay(kind, goal, make_handle, batch):
     handle, rows = make_handle(kind), batch.select([0, 2, 5])
@@ -168,7 +169,7 @@ def planted(tokenizer, make_handle, batch):
     return handle_of(model, tokenizer, "planted")
 
 
-@pytest.mark.parametrize("goal", ["maintain", "break"])
+@pytest.mark.parametrize("goal", ["maintain", pytest.param("break", marks=pytest.mark.slow)])
 def test_a_planted_circuit_is_found_with_no_more_edges_than_by_ranking_scores(goal, planted, batch):
     """The edges between nodes that write; of the others none can matter, though all 150 start alike."""
     index = planted.index

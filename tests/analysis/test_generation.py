@@ -26,6 +26,7 @@ def one_by_one(handle, batch, tokenizer, n_new):
     return texts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_with_padding_say_what_each_prompt_alone_does(kind, make_handle, samples, tokenizer):
     handle = make_handle(kind)

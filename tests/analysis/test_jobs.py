@@ -61,6 +61,7 @@ def printed(job_id: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_one_runs_the_others_wait_and_start_by_themselves(workspace):
     first, second, third = submit("work", 0.5, "a"), submit("work", 0, "b"), submit("work", 0, "c")
     assert [(j.state, j.position) for j in reversed(jobs.jobs())] == [("running", None), ("queued", 1), ("queued", 2)]
@@ -79,6 +80,7 @@ def test_next_job_starts_when_nobody_looks(workspace):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_failure_names_its_cause():
     job = wait(submit("fail", 0, "a"), "failed")
     assert job.cause == "expected a file with rows, got none"
@@ -89,6 +91,7 @@ def test_exit_code_0_without_output_is_a_failure():
     assert "did not write 'a'" in wait(submit("nothing", 0, "a"), "failed").cause
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["work", pytest.param("stubborn", marks=pytest.mark.slow)])
 def test_cancel_ends_within_two_seconds(what):
     job_id = submit(what, 60, "a")

@@ -64,7 +64,7 @@ def test_planted_models_compute_what_they_should(logic):
         assert without(handle, [*off, 3]).numpy() == pytest.approx(expected, abs=1e-4)  # head 3 does nothing
 
 
-@pytest.mark.parametrize("ablation", ["zero", "mean", "patching"])
+@pytest.mark.parametrize("ablation", ["mean", *(pytest.param(other, marks=pytest.mark.slow) for other in ("zero", "patching"))])
 @pytest.mark.parametrize("logic", LOGIC)
 def test_planted_gates_are_found(logic, ablation):
     gates, circuits = found(planted(logic), ablation=ablation)
@@ -75,6 +75,7 @@ def test_planted_gates_are_found(logic, ablation):
     assert circuits.completeness == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("logic", LOGIC)
 def test_planted_gates_are_found_under_noise(logic):
     """The inputs of a saturated gate then score less than what is of no use: growth takes that first, thinning throws it out."""
@@ -94,6 +95,7 @@ def test_edge_pruning_finds_them_too(logic):
     assert circuits.reached and (circuits.maintain.sum(), circuits.breaking.sum()) == SIZES[logic]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("logic", ["AND", "OR", "ADDER"])
 @pytest.mark.parametrize(("target", "sharpness"), [(0.5, 4.0), (0.9, 12.0)])
 def test_neither_the_target_nor_an_answer_near_certainty_changes_the_gates(logic, target, sharpness):

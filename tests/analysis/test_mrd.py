@@ -57,6 +57,7 @@ def exact_trace_term(handle, batch):
     return 0.5 * torch.where(counted, curvature / base, 0.0).sum(1).abs().numpy()
 
 
+@pytest.mark.slow
 def test_pairs_along_every_axis_add_up_to_the_exact_trace(micro, micro_batch, monkeypatch):
     """The trace is the sum of the second derivatives along the axes, so that nothing is left to chance."""
     sizes = [p.numel() for p in micro.model.parameters()]
@@ -115,6 +116,7 @@ def test_seeds_draws_and_parameters_share_no_noise():
     assert all(not torch.equal(a, b) for i, a in enumerate(made) for b in made[:i])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("estimator", ["antithetic", "monte_carlo", "hutchinson", "gradient_norm"])
 def test_mrd_leaves_the_model_bit_identical_even_when_it_breaks_off(make_handle, batch, estimator, half):

@@ -74,6 +74,7 @@ def test_plain_draws_are_half_of_a_pair(handle, two):
     assert (up + down) / 2 == pytest.approx(pairs, abs=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_second_derivatives_follow_a_finite_difference_in_every_architecture(make_handle, batch, kind):
     """Layer by layer the same perturbation as in one buffer, and no kernel without a right second derivative."""

@@ -60,6 +60,7 @@ def test_without_samples_alone_there_are_no_rows_of_them(study):
         protocol_part(scores, found, [alone_of(scores).iloc[:5]])
 
 
+@pytest.mark.slow
 def test_words_give_the_sign_of_mrd_against_updates(study):
     scores, _, found = study
     table = protocol_part(scores, found, [alone_of(scores)])

@@ -133,6 +133,7 @@ def test_cga_measures_a_model_with_adapters_as_the_model_that_they_make(handle, 
     assert first[0] == pytest.approx(first[2], rel=1e-9) and np.ptp(first[0]) > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", [Uniform(), CGA(n_pairs=2), CGATwoLevel(n_pairs=2), Curriculum("hard_first")])
 def test_every_sampling_makes_as_many_updates_on_as_many_rows(sampling, handle, batch):
     forget, retain = batch.select([0, 1, 2, 3, 4]), batch.select([3, 4, 5])

@@ -42,6 +42,7 @@ def test_every_edge_is_on_a_path_and_larger_circuits_hold_smaller_ones(rule, tab
     assert all((small <= large).all() for small, large in zip(kept, kept[1:], strict=False))
 
 
+@pytest.mark.slow
 @quick
 @given(scores(), st.sampled_from([-1.0, 0.25, 8.0]))
 @pytest.mark.parametrize("rule", list(SIZES))

@@ -101,6 +101,7 @@ def test_every_method_trains_in_stages(name, handle, split):
     assert np.isfinite([r.forget_loss for r in records[1:]]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [
     {"sampling": CGA(refresh=2, n_pairs=2)}, {"sampling": CGATwoLevel(n_pairs=2)}, {"sampling": Curriculum("hard_first")},
     {"batch_size": 1, "n_accumulation": 2}, {"precision": "bf16"}, {"evaluate_every": 1, "retain_floor": 1e-9},

@@ -163,6 +163,7 @@ def test_only_samples_with_scores_and_outcomes_count(planted):
         main_part(scores.iloc[:5], circuits, found)
 
 
+@pytest.mark.slow
 def test_the_command_writes_every_analysis_and_says_the_main_part(planted, tmp_path, monkeypatch):
     for name, value in {"N_SPLITS": 2, "N_CONTROLS": 2, "SIZES": (), "N_ANCHORS": ()}.items():
         monkeypatch.setattr(f"analysis.stability.{name}", value)

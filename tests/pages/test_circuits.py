@@ -122,6 +122,7 @@ def test_nothing_on_a_path_is_said_and_not_drawn(scored_study, open_page):
     assert "None of the edges chosen is on a path" in page.info[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["Graph as HTML", "Edges as CSV", "Nodes as CSV", "EAP-IG JSON", "GraphML", "Attribution graph JSON"])
 def test_every_format_holds_exactly_the_edges_drawn(scored_study, open_page, monkeypatch, form):
     offered = {}

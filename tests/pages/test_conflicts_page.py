@@ -230,6 +230,7 @@ def test_the_overview_counts_conflicts(made_up_study):
     assert overview.collect(made_up_study).conflicts == "cannot be read"
 
 
+@pytest.mark.slow
 def test_the_page_opens_without_torch_and_without_the_solver():
     files = "conflict_form, conflict_masks, conflict_panel, conflict_source, conflict_tables, masks_panel"
     code = f"import sys; from components import {files}; print([name for name in ('torch', 'pysat') if name in sys.modules])"

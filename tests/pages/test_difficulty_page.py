@@ -52,6 +52,7 @@ def test_with_validity_csv_of_these_scores_and_runs_stability_is_shown(planted, 
         assert label in figure
 
 
+@pytest.mark.slow
 def test_the_protocols_are_shown_and_count_only_with_the_present_table_of_samples_alone(planted, open_page):
     results = planted.results
     found = [runs.read_run(folder) for folder in sorted((results / "runs").iterdir())]

@@ -74,6 +74,7 @@ def test_generations_stand_beside_the_answers_as_text(study, mine):
     assert set(frame(at, "says")["says"]) == {"=Ana 9 <b>"} and "<b>" not in "".join(m.value for m in at.markdown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["{", "[1]", ""])
 def test_a_broken_evaluation_is_an_error_not_a_traceback(study, mine, content):
     (mine / "evaluation" / "LETHE_SUMMARY.json").write_text(content)
@@ -88,6 +89,7 @@ def test_missing_columns_leave_the_figures(study, mine):
     assert not at.exception and len(frame(at, "Direction")) == 5 and "says" not in frame(at, "probability_after")
 
 
+@pytest.mark.slow
 def test_a_run_with_weights_is_evaluated_by_a_job_that_the_page_leads_to(study):
     write_run(own_folder(study, "mine"), study, "NPO")
     assert not any(b.key == "evaluate" for b in open_page("outcomes").button)  # no weights

@@ -43,6 +43,7 @@ def test_overview_with_scores_counts_them(scored_study, overview):
     assert "24 scored" in words(page)
 
 
+@pytest.mark.slow
 def test_overview_says_in_words_that_equal_scores_predict_nothing(made_up_study, overview):
     planted_study(made_up_study.results)
     page = overview()
@@ -102,6 +103,7 @@ def test_difficulty_shows_ranks_cohorts_and_agreement(scored_study, open_page):
     assert "Question 5?" in words(page)
 
 
+@pytest.mark.slow
 def test_moving_the_share_moves_the_cohorts(scored_study, open_page):
     page = open_page("difficulty")
     page.slider(key="cohort_share").set_value(50).run()

@@ -55,6 +55,7 @@ def test_a_refused_job_is_a_problem_not_a_crash(open_page, monkeypatch):
     assert "a job writes ![x](http://a/b.png) already" in [text.value for text in page.text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["circuits", "easy_vs_hard"])
 def test_failed_circuits_say_why_and_can_be_started_again(scored_study, open_page, name):
     (scored_study.results / "circuits" / "circuits.json").unlink()

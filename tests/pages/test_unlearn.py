@@ -169,6 +169,7 @@ def test_bad_and_taken_names_are_refused(study):
         assert next(b for b in at.button if b.label == "Start").disabled
 
 
+@pytest.mark.slow
 def test_a_started_job_is_in_the_address_and_another_tab_can_cancel_it(study):
     at = press(open_page("unlearn"), "Start")
     assert not at.exception
@@ -183,6 +184,7 @@ def test_a_started_job_is_in_the_address_and_another_tab_can_cancel_it(study):
     assert not any(button.label == "Resume" for button in ended.button)
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_with_a_checkpoint_is_resumed_by_the_same_command_and_resume_once(study):
     at = open_page("unlearn")
     at.segmented_control(key="unlearn_method").set_value("SimNPO").run()
@@ -202,6 +204,7 @@ def test_a_cancelled_run_with_a_checkpoint_is_resumed_by_the_same_command_and_re
     assert jobs.status(again).arguments == first
 
 
+@pytest.mark.slow
 def test_a_second_job_is_queued_and_a_failure_says_why(study):
     first = press(open_page("unlearn"), "Start").query_params["job"]
     at = open_page("unlearn")
