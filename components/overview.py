@@ -122,18 +122,18 @@ def takeaways(overview: Overview) -> None:
     if overview.scores is None:
         st.caption("Nothing yet: compute the scores on the Difficulty page.")
         return
-    if overview.records:
-        st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {_spread(overview.records)}.")
+    if spread := _spread(overview.records):
+        st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {spread}.")
     if overview.validity is not None:
         for line in findings(overview.validity):
             st.markdown(f"- {line}")
 
 
 def _spread(records: list[runs.RunRecord]) -> str:
-    """Each method's means over its runs."""
+    """Each method's means over its runs; those under a mask are another thing, and left out."""
     methods: dict[str, list[runs.RunRecord]] = {}
     for record in records:
-        if record.retain_probability is not None:
+        if record.retain_probability is not None and record.mask == "none":
             methods.setdefault(record.method, []).append(record)
     return "; ".join(
         f"{_named(method)} {_mean(r.forget_probability for r in found)} / {_mean(r.retain_probability for r in found)} "

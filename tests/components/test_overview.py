@@ -16,6 +16,7 @@ def test_each_method_is_said_once_with_the_means_of_its_runs():
 
 def test_a_run_without_a_retain_figure_is_left_out():
     assert overview._spread([replace(RUN, retain_probability=None)]) == ""
+    assert overview._spread([RUN, replace(RUN, mask="clue", forget_probability=0.9)]) == "NPO 0.10 / 0.80 (1 run)"
 
 
 def test_the_headline_is_of_a_run_that_kept_the_rest():
