@@ -5,7 +5,7 @@ import streamlit as st
 
 from analysis.circuit import Circuit
 from analysis.cohorts import cohorts
-from components import cohort_plot, state
+from components import cached, cohort_plot
 
 PLAIN = {"displayModeBar": False}
 NAMES = {
@@ -43,7 +43,7 @@ def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int) -> No
     scored = table.set_index("sample_id")
     cohort = cohorts(scored[f"rank_{score.lower()}"], share)
     chosen = [circuits[sample] for sample in scored.index]
-    profile, mix, effects = state.cohort_tables(chosen, cohort, boundary)
+    profile, mix, effects = cached.cohort_tables(chosen, cohort, boundary)
     left, right = st.columns(2)
     with left:
         st.markdown("**Where the score mass ends**")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis.circuit import Circuit, Rule
 from analysis.store import Study
-from components import curve_plot, state
+from components import cached, curve_plot
 
 QUICK = 5000  # edges of a graph: up to here the curve's 80 runs take a second
 FAITHFUL = """Share of the answer's log-probability, between the fully ablated and the intact model, that comes back when only these
@@ -22,14 +22,14 @@ def show(study: Study, circuit: Circuit, drawn: Circuit, rule: Rule, ablation: s
     complement = replace(drawn, in_circuit=drawn.index.real_edges & ~drawn.in_circuit)
     try:
         with st.spinner("Running the model with edges ablated"):
-            alone, without = state.faithfulness(study, [drawn, complement], ablation)
+            alone, without = cached.faithfulness(study, [drawn, complement], ablation)
             measured = {"faithfulness": alone, "completeness": 1 - without}
             left, right = st.columns(2)
             left.metric("Faithfulness", f"{alone:.2f}", help=FAITHFUL)
             right.metric("Completeness", f"{measured['completeness']:.2f}", help=COMPLETE)
             if circuit.index.real_edges.sum() > QUICK and not st.toggle("Measure the curve over sizes (80 runs)", key="curve"):
                 return
-            table = state.size_curve(study, circuit, rule, ablation)
+            table = cached.size_curve(study, circuit, rule, ablation)
     except ValueError as error:
         st.caption("Faithfulness not computed:")
         st.text(str(error))

@@ -9,7 +9,7 @@ import streamlit as st
 
 from analysis import dataset, outcomes, runs, store
 from analysis.observed import CONTROL
-from components import conflict_source, layout, state
+from components import cached, conflict_source, layout, state
 from components.validity_findings import findings
 
 
@@ -29,14 +29,14 @@ class Overview:
 def collect(study: store.Study) -> Overview:
     """Everything from disk; no model is loaded."""
     try:
-        n_forget, n_retain = len(state.forget_samples(study)), len(state.retain_samples(study))
+        n_forget, n_retain = len(cached.forget_samples(study)), len(cached.retain_samples(study))
     except dataset.DataError as error:
         layout.problem("A sample set cannot be read.", str(error))
         n_forget = n_retain = 0
-    found, circuits = state.scores(study), state.circuits(study)
+    found, circuits = cached.scores(study), cached.circuits(study)
     scores, n_circuits = found[0] if found else None, len(circuits[0]) if circuits else None
     try:
-        main = state.held_out(study)
+        main = cached.held_out(study)
         main = None if main is None else main[main["analysis"] == "main"]
     except ValueError:  # the Difficulty page says why
         main = None
@@ -46,7 +46,7 @@ def collect(study: store.Study) -> Overview:
 def _conflicts(study: store.Study) -> str:
     found = list(conflict_source.folders(study).values())
     try:
-        newest = state.conflicts(found[0]) if found else None
+        newest = cached.conflicts(found[0]) if found else None
         return f"{newest.n_conflicts} of {len(newest.nodes)} nodes" if newest else "not computed"
     except ValueError:  # its page says why
         return "cannot be read"

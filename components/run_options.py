@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import store
-from components import conflict_source, state
+from components import cached, conflict_source
 
 WITHOUT_RETAIN_LOSS = ("GradAscent", "RMU")  # one holds nothing, the other holds activations
 SAMPLINGS = {
@@ -77,7 +77,7 @@ def weights(study: store.Study, n_epochs: str | None) -> dict[str, str]:
         return {}
     folder, name = masks[chosen]
     st.caption(f"{WHAT_IFS[name]} All other weights are frozen; LoRA does not go with a mask.")
-    sizes = state.conflicts(folder).masks[name]
+    sizes = cached.conflicts(folder).masks[name]
     if n_epochs == "1" and sizes["stage1"] and sizes["stage2"]:
         st.warning("This mask trains in two stages, which need at least 2 epochs.")
     return {"mask": str(folder), "what-if": name}
@@ -88,7 +88,7 @@ def _masks(study: store.Study) -> list[tuple[str, Path, str]]:
     found = []
     for source, folder in conflict_source.folders(study).items():
         with suppress(ValueError):
-            found += [(source, folder, name) for name in WHAT_IFS if name in state.conflicts(folder).masks]
+            found += [(source, folder, name) for name in WHAT_IFS if name in cached.conflicts(folder).masks]
     return found
 
 

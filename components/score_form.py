@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, precision, runs, store
-from components import layout, state
+from components import cached, layout
 
 EXPLANATION = """
 **CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): the forget set is parted into two random halves, and several
@@ -28,7 +28,7 @@ Tables show ranks, the hardest first, so that the two can be compared.
 
 def show(study: store.Study) -> None:
     """The empty state of a study without scores or circuits: what will run, a button for what is missing, and its progress."""
-    found = {"scores": state.scores(study), "circuits": state.circuits(study)}
+    found = {"scores": cached.scores(study), "circuits": cached.circuits(study)}
     missing = {kind: command for kind, command in commands(study).items() if found[kind] is None}
     what = " and ".join(missing)
     if "scores" in missing and (study.results / "scores" / "scores.csv").is_file():

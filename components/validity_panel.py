@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, predictors, protocols, runs, store, validity
-from components import layout, palette, state
+from components import cached, layout, palette
 from components.validity_findings import findings, mid_sentence
 from components.validity_plot import forest_figure
 
@@ -20,7 +20,7 @@ DRAWS = {"seed": "{n} random splits*", "control": "{n} draws of random anchors (
 def show(study: store.Study) -> None:
     """The whole section below its heading; says what is missing where it cannot be computed."""
     try:
-        table = state.held_out(study)
+        table = cached.held_out(study)
     except ValueError as error:
         layout.problem("Whether a score predicts the outcome cannot be told.", str(error))
         return
@@ -33,7 +33,7 @@ def show(study: store.Study) -> None:
     main = table[table["analysis"] == "main"]
     for line in findings(main):
         st.markdown(f"- {line}")
-    names = state.counted(study)
+    names = cached.counted(study)
     st.caption(
         f"Observed difficulty is a sample's rank by answer NLL, averaged over the runs of a method, then over methods, after "
         f"{len(names)} of {len(runs.list_runs(study))} runs: those that more than halved the forget probability. No predictor has "
@@ -117,7 +117,7 @@ def _stability(study: store.Study, table: pd.DataFrame) -> None:
 
 def command(study: store.Study) -> list[str]:
     """Arguments of `python -m analysis` that write the study's validity.csv."""
-    counted = set(state.counted(study))
+    counted = set(cached.counted(study))
     folders = [word for record in runs.list_runs(study) if record.name in counted for word in ("--run", str(record.folder))]
     results = study.results
     alone = ["--alone", str(results / "alone")] if (results / "alone" / "alone.csv").is_file() else []
@@ -127,7 +127,7 @@ def command(study: store.Study) -> list[str]:
 
 def alone_command(study: store.Study) -> list[str]:
     """Arguments of `python -m analysis` that unlearn each of the study's samples alone, by the methods of the runs that count."""
-    counted = set(state.counted(study))
+    counted = set(cached.counted(study))
     methods = sorted({record.method for record in runs.list_runs(study) if record.name in counted})
     preset = "embedded" if study.slug == "embedded" else "default"
     return ["alone", "--model", study.model, "--forget", str(study.forget), "--retain", str(study.retain),

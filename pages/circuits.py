@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis.circuit import Circuit
-from components import circuit_layout, circuit_network, circuit_panel, faithfulness_panel, layout, sample_picker, score_form, state
+from components import cached, circuit_layout, circuit_network, circuit_panel, faithfulness_panel, layout, sample_picker, score_form
 
 study = layout.begin(
     "Circuit explorer", "Through which heads and MLPs does the model recall this answer, and how deep does that path run?"
@@ -37,11 +37,11 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
     circuit_panel.downloads(drawn, boundary, question)
 
 
-circuits, scores = state.circuits(study), state.scores(study)
+circuits, scores = cached.circuits(study), cached.scores(study)
 if circuits is None or scores is None:
     score_form.show(study)
 else:
-    table = sample_picker.ranked(scores[0], circuits[0], state.observed(study))
+    table = sample_picker.ranked(scores[0], circuits[0], cached.observed(study))
     chosen = sample_picker.show(table)
     largest = max(circuit.n_edges for circuit in circuits[0].values())
     explore(circuits[0][chosen], largest, table.set_index("sample_id").loc[chosen, "question"], circuits[1]["ablation"])

@@ -2,14 +2,23 @@
 
 import streamlit as st
 
-from components import conflict_form, conflict_masks, conflict_panel, conflict_source, conflict_tables, layout, masks_panel, state
+from components import (
+    cached,
+    conflict_form,
+    conflict_masks,
+    conflict_panel,
+    conflict_source,
+    conflict_tables,
+    layout,
+    masks_panel,
+)
 
 study = layout.begin(
     "Conflict map", "Which nodes of the model must be forgotten, which kept, and where do the two clash?"
 )
 place = conflict_source.choose(study)
 try:
-    found = place and state.conflicts(place[1])
+    found = place and cached.conflicts(place[1])
 except ValueError as error:
     layout.problem("The conflict map cannot be read.", str(error))
     found = None

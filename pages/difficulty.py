@@ -3,16 +3,16 @@
 import streamlit as st
 
 from analysis import cohorts, statistics, validity
-from components import difficulty_plot, layout, mrd_panel, score_form, score_table, state, validity_panel
+from components import cached, difficulty_plot, layout, mrd_panel, score_form, score_table, state, validity_panel
 
 study = layout.begin("Difficulty", "Which memories will resist unlearning, and can that be told before it is tried?")
-found = state.scores(study)
+found = cached.scores(study)
 if found is None:
     score_form.show(study)
     st.stop()
 
 scores, details = found
-observed = state.observed(study)
+observed = cached.observed(study)
 narrow, _ = st.columns(2)
 share = narrow.slider("Share of samples in the hard and in the easy cohort", 5, 50, 25, 5, format="%d%%", key="cohort_share") / 100
 table = scores.assign(cohort=cohorts.cohorts(scores["rank_cud"], share)).sort_values("rank_cud", kind="stable")

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.circuit import Circuit
-from components import circuit_layout, circuit_network, circuit_panel, cohort_panel, layout, sample_picker, score_form, state
+from components import cached, circuit_layout, circuit_network, circuit_panel, cohort_panel, layout, sample_picker, score_form
 
 study = layout.begin(
     "Easy vs hard", "Do memories that resist unlearning run through later, longer pathways than those that go at once?"
@@ -28,11 +28,11 @@ def compare(left: Circuit, right: Circuit, circuits: dict[str, Circuit], table: 
     cohort_panel.show(circuits, table, boundary)
 
 
-circuits, scores = state.circuits(study), state.scores(study)
+circuits, scores = cached.circuits(study), cached.scores(study)
 if circuits is None or scores is None:
     score_form.show(study)
 else:
-    table = sample_picker.ranked(scores[0], circuits[0], state.observed(study))
+    table = sample_picker.ranked(scores[0], circuits[0], cached.observed(study))
     left, right = sample_picker.show_pair(table)
     compare(circuits[0][left], circuits[0][right], circuits[0], table)
     with st.expander("How this is computed"):

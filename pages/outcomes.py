@@ -3,7 +3,18 @@
 import streamlit as st
 
 from analysis import jobs, observed, outcomes, runs
-from components import curricula_panel, evaluation_panel, layout, memory_card, outcome_plot, run_card, run_form, run_tables, state
+from components import (
+    cached,
+    curricula_panel,
+    evaluation_panel,
+    layout,
+    memory_card,
+    outcome_plot,
+    run_card,
+    run_form,
+    run_tables,
+    state,
+)
 
 study = layout.begin("Outcomes", "Which memories went, which stayed, and at what cost to the rest?")
 records = runs.list_runs(study)
@@ -12,7 +23,7 @@ if not records:
     layout.needs("an unlearning run of this study", jobs.command_line(example.arguments), "Unlearn")
     st.stop()
 try:
-    known = state.described(study)
+    known = cached.described(study)
 except ValueError as error:
     layout.problem("The forget set cannot be read.", str(error))
     st.stop()
@@ -47,13 +58,13 @@ try:
 except ValueError:  # said below, under Evaluation
     evaluation = None
 says = None if evaluation is None else evaluation.generations
-table = run_tables.sample_table(run, known, state.observed(study), says)
+table = run_tables.sample_table(run, known, cached.observed(study), says)
 groups = [cohort for cohort in runs.COHORTS if (table.cohort == cohort).any()]
 cohort = st.segmented_control("Cohort", ["all", *groups], default="all", required=True, key="outcomes_cohort")
 rows = table if cohort == "all" else table[table.cohort == cohort]
 run_tables.choose_sample(rows, sample, key=f"outcomes_samples_{chosen}_{cohort}")
 st.caption(
-    f"Observed: {len(state.counted(study))} of {len(records)} runs count, those of uniform sampling that more than "
+    f"Observed: {len(cached.counted(study))} of {len(records)} runs count, those of uniform sampling that more than "
     "halved the forget probability; not the control, and none under a mask."
 )
 if sample in table.index:

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from analysis import jobs, runs
-from components import job_progress, layout, run_form, run_tables, state
+from components import cached, job_progress, layout, run_form, run_tables, state
 
 study = layout.begin("Unlearn", "What happens to each memory while the model is made to forget?")
 try:
-    known = state.described(study)
+    known = cached.described(study)
 except ValueError as error:
     layout.problem("The forget set cannot be read.", str(error))
     st.stop()

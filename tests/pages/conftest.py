@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from analysis import store
 from analysis.circuit import Circuit, select
 from analysis.graph import GraphIndex
-from components import state
+from components import cached
 
 PAGES = Path(__file__).parents[2] / "pages"
 N_SAMPLES = 24
@@ -32,10 +32,10 @@ def scored_study(made_up_study, monkeypatch) -> store.Study:
 
     There is no model to measure faithfulness with, so it is made up too.
     """
-    monkeypatch.setattr(state, "faithfulness", lambda study, circuits, ablation: np.linspace(0, 1, len(circuits)))
+    monkeypatch.setattr(cached, "faithfulness", lambda study, circuits, ablation: np.linspace(0, 1, len(circuits)))
     curve = pd.DataFrame({"n_edges": [10, 100]} | {f"{kind}{name}": [0.5, 1.0] for name in ("faithfulness", "completeness")
                                                    for kind in ("", "random_")})
-    monkeypatch.setattr(state, "size_curve", lambda study, circuit, rule, ablation: curve)
+    monkeypatch.setattr(cached, "size_curve", lambda study, circuit, rule, ablation: curve)
     ids = [f"sample{row:02}" for row in range(N_SAMPLES)]
     ranks = np.arange(N_SAMPLES, 0, -1)
     frame = pd.DataFrame({

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from components import state
+from components import cached
 
 
 def test_without_results_it_says_what_to_run(made_up_study, open_page):
@@ -45,7 +45,7 @@ def test_larger_cohorts_take_more_samples(scored_study, open_page):
 
 def test_with_runs_cohorts_go_by_the_outcome_first(scored_study, open_page, monkeypatch):
     observed = pd.Series(range(1, 25), index=[f"sample{row:02}" for row in range(24)], dtype=float)  # against CUD and MRD
-    monkeypatch.setattr(state, "observed", lambda of: observed)
+    monkeypatch.setattr(cached, "observed", lambda of: observed)
     page = open_page("easy_vs_hard")
     assert not page.exception and page.segmented_control(key="rank_by").value == "Outcome"
     assert any("Outcome: hardest 1 of 24" in caption.value for caption in page.caption)

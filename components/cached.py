@@ -1,0 +1,159 @@
+"""What pages read from disk or compute, each behind a cache that a changed file empties: every st.cache_* wrapper is here."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from analysis import comparison, conflict_map, dataset, runs, store, validity
+from analysis.circuit import Circuit
+from analysis.observed import counts, observed_difficulty
+
+HASHES = {
+    Circuit: lambda circuit: (circuit.sample_id, circuit.fingerprint, circuit.n_edges, float(abs(circuit.scores).sum())),
+    store.Study: lambda of: (of.model, str(of.forget)),
+}
+
+
+def scores(of: store.Study) -> tuple[pd.DataFrame, dict] | None:
+    """scores.csv and its provenance; None if not computed, or only by an earlier version."""
+    return _scores(of.results / "scores", _stamp(of.results / "scores" / "scores.csv"))
+
+
+def circuits(of: store.Study) -> tuple[dict[str, Circuit], dict] | None:
+    """Circuits by sample id and their config; None if not computed."""
+    return _circuits(of.results / "circuits", _stamp(of.results / "circuits" / "circuits.json"))
+
+
+def conflicts(folder: Path) -> conflict_map.ConflictMap:
+    """The conflict map in a folder; raises ValueError if it is damaged."""
+    return _conflicts(folder, _stamp(folder / conflict_map.FILE))
+
+
+def forget_samples(of: store.Study) -> list[dataset.Sample]:
+    return _samples(of.forget, _stamp(of.forget))
+
+
+def retain_samples(of: store.Study) -> list[dataset.Sample]:
+    return _samples(of.retain, _stamp(of.retain))
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the model")
+def model(name: str):
+    """The ModelHandle of a folder or hub id; shared, read-only, one at a time."""
+    from analysis.model import load_model
+
+    return load_model(name)
+
+
+def _stamp(path: Path) -> float:
+    """Changes when the file does, so that a cache never shows old results."""
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _scores(folder: Path, stamp: float):
+    return store.read_scores(folder)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _circuits(folder: Path, stamp: float):
+    return store.read_circuits(folder)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _conflicts(folder: Path, stamp: float):
+    return conflict_map.read(folder)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _samples(path: Path, stamp: float):
+    return dataset.read_samples(path)[0]
+
+
+def described(of: store.Study) -> pd.DataFrame:
+    """Row, question, answer, CUD rank and cohort of the study's forget samples, by sample id (`runs.describe`)."""
+    scored = scores(of)
+    return runs.describe(forget_samples(of), scored[0] if scored else None)
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def cohort_tables(chosen: list[Circuit], cohort: pd.Series, boundary: int) -> tuple[pd.DataFrame, ...]:
+    """Layer profile, edge mix and depth effects of cohorts, as `analysis.comparison` gives them (0.4 s for 160)."""
+    profile = comparison.cohort_means(comparison.layer_shares(chosen), cohort)
+    mix = comparison.cohort_means(comparison.kind_shares(chosen), cohort)
+    return profile, mix, comparison.compare(comparison.readouts_frame(chosen, boundary), cohort)
+
+
+def held_out(of: store.Study) -> pd.DataFrame | None:
+    """The rows of validity.csv if it belongs to the present scores, circuits and runs, else its main part alone, computed now.
+
+    None without scores, or without a run that counts. Raises ValueError if the two have fewer than 8 samples in common.
+    """
+    if scores(of) is None or observed(of) is None:
+        return None
+    files = tuple((str(file), _stamp(file)) for file in (
+        of.results / "scores" / "scores.csv", of.results / "circuits" / "circuits.json", of.results / "validity.csv",
+        of.results / "alone" / "alone.csv",
+    ))
+    return _held_out(of.results, files, _run_stamps(of))
+
+
+@st.cache_data(max_entries=8, show_spinner="Comparing scores with outcomes")
+def _held_out(results: Path, files: tuple, run_stamps: tuple[tuple[str, float], ...]) -> pd.DataFrame:
+    found = [run for run in (runs.read_run(Path(folder)) for folder, _ in run_stamps) if counts(run)]
+    alone = [results / "alone"] if (results / "alone" / "alone.csv").is_file() else []
+    digest = validity.inputs_digest(results / "scores", results / "circuits", found, alone)
+    table = validity.read_table(results / "validity.csv", digest)
+    if table is not None:
+        return table
+    circuits = _circuits(results / "circuits", files[1][1])
+    return validity.main_part(_scores(results / "scores", files[0][1])[0], circuits[0] if circuits else {}, found)
+
+
+def observed(of: store.Study) -> pd.Series | None:
+    """Observed difficulty by sample id over the study's runs (`analysis.observed`); None if no run counts."""
+    return _observed(_run_stamps(of))[0]
+
+
+def counted(of: store.Study) -> list[str]:
+    """Names of the runs that observed difficulty comes from."""
+    return _observed(_run_stamps(of))[1]
+
+
+def _run_stamps(of: store.Study) -> tuple[tuple[str, float], ...]:
+    return tuple((str(record.folder), _stamp(record.folder / "samples.csv")) for record in runs.list_runs(of))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _observed(stamps: tuple[tuple[str, float], ...]) -> tuple[pd.Series | None, list[str]]:
+    found = [run for run in (runs.read_run(Path(folder)) for folder, _ in stamps) if counts(run)]
+    return (observed_difficulty(found) if found else None), [run.record.name for run in found]
+
+
+def faithfulness(of: store.Study, circuits: list[Circuit], ablation: str) -> list[float]:
+    """Faithfulness of circuits of one sample, measured with the study's model (`analysis.faithfulness`).
+
+    Raises ValueError if the model cannot be loaded, is not the one that the circuits came from, or the sample is gone.
+    """
+    return _faithfulness(of, circuits[0], np.stack([circuit.in_circuit for circuit in circuits]), ablation)
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def _faithfulness(of: store.Study, circuit: Circuit, kept: np.ndarray, ablation: str) -> list[float]:
+    from analysis import curves
+    from analysis.faithfulness import faithfulness
+
+    handle = model(of.model)
+    return faithfulness(handle, kept=kept, **curves.inputs_of(handle, forget_samples(of), circuit, ablation)).tolist()
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def size_curve(of: store.Study, circuit: Circuit, rule: str, ablation: str) -> pd.DataFrame:
+    """Faithfulness and completeness over circuit size, from this circuit's scores (`analysis.curves`); raises as above."""
+    from analysis import curves
+
+    handle = model(of.model)
+    inputs = curves.inputs_of(handle, forget_samples(of), circuit, ablation)
+    return curves.size_curve(handle, scores=circuit.scores, rule=rule, **inputs)
