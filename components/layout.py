@@ -1,7 +1,9 @@
 """The frame of every page: title, the question it answers, navigation and the choice of study."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -57,6 +59,13 @@ def problem(headline: str, detail: str) -> None:
     """An error: a headline of ours, and what data or a person wrote as plain text, where Markdown could load an image."""
     st.error(headline)
     st.text(detail)
+
+
+def computed(explanation: str, record: Mapping[str, Any]) -> None:
+    """The foot of a page: how its figures came about (Markdown of our own), and the record of what they were computed from."""
+    with st.expander("How this is computed"):
+        st.markdown(explanation)
+        st.json(dict(record), expanded=False)
 
 
 def escape(text: str) -> str:
