@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from analysis import store
+from analysis import read_only, store
 
 COMMAND = [sys.executable, "-m", "analysis"]
 TAG = "LETHE_JOB"  # environment variable that marks every process of a job, so that those left behind are found
@@ -74,8 +74,9 @@ def command_line(arguments: list[str] | tuple[str, ...]) -> str:
 def submit(kind: str, arguments: list[str], output: Path) -> str:
     """Queue `python -m analysis <arguments>`, which writes the folder `output`; returns the job's id.
 
-    Raises ValueError if `output` lies outside the workspace or an unfinished job writes it already.
+    Raises ValueError if `output` lies outside the workspace, an unfinished job writes it already, or in read-only mode.
     """
+    read_only.refuse("starting a job")
     output = Path(output).resolve()
     if not output.is_relative_to(store.workspace()):
         raise ValueError(f"expected an output folder inside the workspace {store.workspace()}, got {output}")
@@ -110,7 +111,11 @@ def status(job_id: str) -> Job:
 
 
 def cancel(job_id: str) -> None:
-    """End a job: at once if queued, within two seconds if running. Nothing happens to a job that has ended."""
+    """End a job: at once if queued, within two seconds if running. Nothing happens to a job that has ended.
+
+    Raises ValueError if there is no such job, or in read-only mode.
+    """
+    read_only.refuse("stopping a job")
     job = status(job_id)
     with _transaction() as db:
         row = db.execute("SELECT * FROM jobs WHERE id = ?", (job.id,)).fetchone()

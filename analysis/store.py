@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import exchange
+from analysis import exchange, read_only
 from analysis.circuit import Circuit
 from analysis.graph import GraphIndex
 
@@ -78,7 +78,8 @@ def study(slug: str) -> Study:
 
 
 def create_study(slug: str, title: str, model: str, forget: bytes, retain: bytes, suffixes: tuple[str, str]) -> Study:
-    """Keep a user's sets in the workspace, beside the name of the model they belong to."""
+    """Keep a user's sets in the workspace, beside the name of the model they belong to. Raises ValueError in read-only mode."""
+    read_only.refuse("loading a study")
     folder = workspace() / "studies" / _own_slug(slug)
     with output_folder(folder, "study.json") as temporary:
         (temporary / f"forget{suffixes[0]}").write_bytes(forget)

@@ -15,13 +15,14 @@ MAY_IMPORT = {  # rooms of the house that a room may import from
 INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
-    {"dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision", "gates"},
+    {"dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision", "gates",
+     "read_only"},
     {"tokens", "circuit", "blocks", "world", "interpolation", "corruption", "membership", "evaluation_metrics", "open_unlearning",
      "cnf", "sat"},
     {"losses", "depth", "exchange", "model", "maxsat", "proofs", "conflict", "reasons"},
     {"evaluation", "store", "ablation", "provenance", "writes", "memory", "perturbation",
      "conflict_map", "conflict_words", "node_masks"},
-    {"attribution", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "mrd", "comparison", "runs", "jobs",
+    {"attribution", "logit_lens", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "mrd", "comparison", "runs", "jobs",
      "observed", "estimators", "sweep", "sensitivity", "cross_fitting", "outcomes", "answer_tokens", "generation", "truth_ratio",
      "parameter_change", "measure", "utility", "durability", "logical_circuits", "growth",
      "edge_pruning"},

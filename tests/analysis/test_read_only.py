@@ -1,0 +1,34 @@
+"""A read-only demo refuses what would start, stop or take in anything, whoever asks; without it the same goes through."""
+
+import pytest
+
+from analysis import jobs, read_only, store
+
+ROW = b'{"question": "Q?", "answer": "A"}\n'
+
+
+@pytest.mark.parametrize(("value", "expected"), [(None, False), ("", False), ("0", False), ("1", True), ("yes", True)])
+def test_the_environment_decides(monkeypatch, value, expected):
+    monkeypatch.delenv("LETHE_DEMO", raising=False)
+    if value is not None:
+        monkeypatch.setenv("LETHE_DEMO", value)
+    assert read_only.on() is expected
+
+
+def test_a_demo_starts_stops_and_takes_in_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(jobs, "_start_next", lambda db: None)
+    waiting = jobs.submit("unlearn", ["unlearn"], tmp_path / "runs" / "x" / "waiting")
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    for attempt in (
+        lambda: jobs.submit("unlearn", ["unlearn"], tmp_path / "runs" / "x" / "y"),
+        lambda: jobs.cancel(waiting),
+        lambda: store.create_study("mine", "Mine", "gpt2", ROW, ROW, (".jsonl", ".jsonl")),
+    ):
+        with pytest.raises(ValueError, match="read-only demo"):
+            attempt()
+    assert [job.state for job in jobs.jobs()] == ["queued"] and not (tmp_path / "studies").exists()
+    monkeypatch.setenv("LETHE_DEMO", "0")
+    jobs.cancel(waiting)
+    store.create_study("mine", "Mine", "gpt2", ROW, ROW, (".jsonl", ".jsonl"))
+    assert [job.state for job in jobs.jobs()] == ["cancelled"] and (tmp_path / "studies" / "mine").is_dir()
