@@ -1,7 +1,7 @@
 """Edge scores -> a circuit: selection, pruning, tables and graphs. Plain numpy, so that pages need no torch."""
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import networkx as nx
@@ -115,6 +115,25 @@ def _strength(scores: Scores, n_edges: int = 1) -> Scores:
 def default_n_edges(index: GraphIndex) -> int:
     """A tenth of the graph's edges, at most 200: enough to tell samples apart, too few to be the whole graph."""
     return max(1, min(200, round(int(index.real_edges.sum()) / 10)))
+
+
+def strongest(circuit: Circuit, n_edges: int) -> Circuit:
+    """The largest part of the circuit, at most `n_edges`, that the same greedy selection and pruning would give.
+
+    Selection adds edges one by one, so parts are nested and their size never falls: a search by halving finds the largest.
+    """
+    if n_edges >= circuit.n_edges:
+        return circuit
+    inside = np.where(circuit.in_circuit, circuit.scores, 0)
+    low, high = 1, circuit.n_edges  # `low` choices fit; with `high` and more, all of the circuit is there
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _grown(circuit, inside, middle).sum() <= n_edges else (low, middle)
+    return replace(circuit, in_circuit=_grown(circuit, inside, low))
+
+
+def _grown(circuit: Circuit, inside: np.ndarray, n_choices: int) -> np.ndarray:
+    return select(inside, circuit.index, n_choices) & circuit.in_circuit
 
 
 def prune(in_circuit: EdgeMask, index: GraphIndex) -> EdgeMask:

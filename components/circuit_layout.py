@@ -1,33 +1,12 @@
 """Where a circuit's nodes stand and how its edges look: arrays -> plain rows, no widgets and no pyvis."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
-from analysis.circuit import Circuit, edges_frame, select
+from analysis.circuit import Circuit, edges_frame, strongest  # noqa: F401 strongest: for those who draw
 
 MOST_LANES = 16  # models with more heads get lanes only for the heads in the circuit
 WIDEST, THINNEST = 5.0, 0.8  # pixels
-
-
-def strongest(circuit: Circuit, n_edges: int) -> Circuit:
-    """The largest part of the circuit, at most `n_edges`, that the same greedy selection and pruning would give.
-
-    Selection adds edges one by one, so parts are nested and their size never falls: a search by halving finds the largest.
-    """
-    if n_edges >= circuit.n_edges:
-        return circuit
-    inside = np.where(circuit.in_circuit, circuit.scores, 0)
-    low, high = 1, circuit.n_edges  # `low` choices fit; with `high` and more, all of the circuit is there
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _grown(circuit, inside, middle).sum() <= n_edges else (low, middle)
-    return replace(circuit, in_circuit=_grown(circuit, inside, low))
-
-
-def _grown(circuit: Circuit, inside: np.ndarray, n_choices: int) -> np.ndarray:
-    return select(inside, circuit.index, n_choices) & circuit.in_circuit
 
 
 def lanes(circuit: Circuit) -> list[str]:
