@@ -5,8 +5,9 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, predictors, protocols, runs, store, validity
+from analysis.findings import mid_sentence
 from components import cached, layout, palette
-from components.validity_findings import findings, mid_sentence
+from components.validity_findings import findings
 from components.validity_plot import forest_figure
 
 ANALYSES = {  # of validity.csv, in the order shown: heading of a row

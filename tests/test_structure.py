@@ -28,7 +28,7 @@ STOREYS = [
      "edge_pruning", "logit_lens"},
     {"unlearning", "training", "stages", "what_if", "sampling", "lora", "checkpoint", "predictors", "validity", "protocols",
      "stability", "worker", "memorisation", "demo", "conflict_search"},
-    {"scoring", "record", "run_files", "anchor_runs", "presets", "arms", "curricula", "alone", "evaluate", "mask_comparison"},
+    {"findings", "scoring", "record", "run_files", "anchor_runs", "presets", "arms", "curricula", "alone", "evaluate", "mask_comparison"},
     {"command", "unlearn_command", "conversion", "sensitivity_command", "curricula_command", "alone_command", "demo_command",
      "evaluate_command", "conflicts_command", "masks_command"},
     {"__main__", "__init__"},
