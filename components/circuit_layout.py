@@ -3,19 +3,18 @@
 import numpy as np
 import pandas as pd
 
-from analysis.circuit import Circuit, edges_frame, strongest  # noqa: F401 strongest: for those who draw
+from analysis.circuit import Circuit, edges_frame, kind, strongest  # noqa: F401 strongest: for those who draw
+from analysis.graph import GraphIndex
 
 MOST_LANES = 16  # models with more heads get lanes only for the heads in the circuit
 WIDEST, THINNEST = 5.0, 0.8  # pixels
 
 
-def lanes(circuit: Circuit) -> list[str]:
-    """Names of the horizontal lanes, top to bottom: one per head, then the MLPs."""
-    heads = range(circuit.index.n_heads)
-    if circuit.index.n_heads > MOST_LANES:
-        frame = edges_frame(circuit)
-        names = {*frame["source"], *frame["target"]}
-        heads = sorted({int(name.split("h")[1]) for name in names if name.startswith("a")})
+def lanes(index: GraphIndex, frame: pd.DataFrame) -> list[str]:
+    """Names of the horizontal lanes, top to bottom: one per head (of the edges in `frame` where there are many), then the MLPs."""
+    heads = range(index.n_heads)
+    if index.n_heads > MOST_LANES:
+        heads = sorted({int(name.split("h")[1]) for name in {*frame["source"], *frame["target"]} if name.startswith("a")})
     return [*(f"h{head}" for head in heads), "MLP"]
 
 
@@ -43,19 +42,18 @@ def only(frame: pd.DataFrame, sign: str | None = None, inputs: list[str] | None 
     return frame
 
 
-def nodes(circuit: Circuit, frame: pd.DataFrame) -> pd.DataFrame:
+def nodes(index: GraphIndex, frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     """One row per node with an edge in `frame`: name, kind, place (x in layers, y in lanes), |score| into and out of it."""
     size = frame["score"].abs()
     into, out = size.groupby(frame["target"]).sum(), size.groupby(frame["source"]).sum()
-    order = lanes(circuit)
     rows = []
     for name in dict.fromkeys(["input", *frame["source"], *frame["target"], "logits"]):
-        kind = {"i": "input", "l": "logits", "a": "head", "m": "MLP"}[name[0]]
-        if kind in ("input", "logits"):
-            x, y = (-1.0 if kind == "input" else float(circuit.index.n_layers)), (len(order) - 2) / 2  # between lanes
+        role = kind(name)
+        if role in ("input", "logits"):
+            x, y = (-1.0 if role == "input" else float(index.n_layers)), (len(order) - 2) / 2  # between lanes
         else:  # inside a layer the MLP reads the heads, so it stands a little to their right
             layer, _, head = name[1:].partition(".")
-            x = int(layer) + (0.22 if kind == "MLP" else -0.15)
+            x = int(layer) + (0.22 if role == "MLP" else -0.15)
             y = order.index(head or "MLP")
-        rows.append((name, kind, x, float(y), into.get(name, 0.0), out.get(name, 0.0)))
+        rows.append((name, role, x, float(y), into.get(name, 0.0), out.get(name, 0.0)))
     return pd.DataFrame(rows, columns=["node", "kind", "x", "y", "into", "out"])

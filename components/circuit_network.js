@@ -3,12 +3,12 @@
 
 const DIMMED = 0.06, MARGIN = { left: 40, right: 8, top: 42, bottom: 38 };
 
-function drawCircuit(root, view, onSelect, onMove) {
+function drawCircuit(root, data, onSelect, onMove) {
   const area = root.querySelector(".canvas"), said = root.querySelector(".said");
   const nodes = new vis.DataSet(), edges = new vis.DataSet();
-  let unit = {}, selected = null, hovered = null, current = view, c = view.palettes.light;
+  let unit = {}, selected = null, hovered = null, current = data, c = current.palettes.light;
 
-  const network = new vis.Network(area, { nodes, edges }, { ...view.options, autoResize: false });
+  const network = new vis.Network(area, { nodes, edges }, { ...current.options, autoResize: false });
 
   function place() {  // one layer and one lane in pixels, with the middle of the grid at the origin
     const { n_layers, lanes } = current.axes;
@@ -29,9 +29,14 @@ function drawCircuit(root, view, onSelect, onMove) {
     nodes.update(current.nodes.map(node => styled({
       ...node, x: unit.atX(node.x), y: unit.atY(node.y), size: Math.max(3, node.size * small),
     })));
-    edges.add(current.edges.map(edge => ({ ...edge, color: { color: c[edge.side], opacity: edge.opacity } })));
+    edges.add(current.edges.map(edge => ({
+      ...edge, color: { color: hue(edge), opacity: strength(edge) }, dashes: current.groups[edge.group].dashed && [7, 5],
+      arrows: { to: { enabled: true, type: edge.score < 0 ? "bar" : "arrow", scaleFactor: 0.5 } },
+    })));
     highlight();
   }
+
+  const hue = edge => c[current.groups[edge.group].colour], strength = edge => Math.min(0.9, 0.4 + 0.1 * edge.width);
 
   function styled(node) {
     const colour = { background: c.panel, border: c.text };
@@ -43,7 +48,7 @@ function drawCircuit(root, view, onSelect, onMove) {
     edges.update(current.edges.map(edge => {
       const on = focus === null || edge.from === focus || edge.to === focus;
       if (on) near.add(edge.from).add(edge.to);
-      return { id: edge.id, color: { color: c[edge.side], opacity: on ? edge.opacity : DIMMED } };
+      return { id: edge.id, color: { color: hue(edge), opacity: on ? strength(edge) : DIMMED } };
     }));
     nodes.update(current.nodes.map(node => {
       const on = focus === null || near.has(node.id), crowded = !unit.spacious && near.size > 10;
@@ -65,7 +70,7 @@ function drawCircuit(root, view, onSelect, onMove) {
     const { n_layers, boundary, lanes } = current.axes;
     const edge = unit.atX(boundary - 0.5), left = unit.atX(-1.6), right = unit.atX(n_layers + 0.6);
     const top = unit.atY(-0.5), bottom = unit.atY(lanes.length - 0.5);
-    for (const [side, from, to] of [["early", left, edge], ["late", edge, right]]) {
+    for (const [side, from, to] of boundary === null ? [] : [["early", left, edge], ["late", edge, right]]) {
       context.globalAlpha = 0.09;
       context.fillStyle = c[side];
       context.fillRect(from, top, to - from, bottom - top);
@@ -75,6 +80,13 @@ function drawCircuit(root, view, onSelect, onMove) {
     context.lineWidth = 1;
     for (let lane = 0; lane < lanes.length - 1; lane++) line(context, left, unit.atY(lane + 0.5), right, unit.atY(lane + 0.5));
     for (let layer = 0; layer <= n_layers; layer++) line(context, unit.atX(layer - 0.5), top, unit.atX(layer - 0.5), bottom);
+    for (let layer = 0; layer < n_layers; layer++) text(context, String(layer), unit.atX(layer), bottom + 10, c.muted, "12px", "center");
+    text(context, "layer", unit.atX((n_layers - 1) / 2), bottom + 26, c.muted, "12px", "center");
+    const step = Math.ceil(13 / unit.y);
+    lanes.forEach((name, lane) => {
+      if (lane % step === 0 || name === "MLP") text(context, name, left - 6, unit.atY(lane), c.muted, "12px", "right");
+    });
+    if (boundary === null) return;
     context.strokeStyle = c.text;
     context.lineWidth = 2;
     line(context, edge, top - 32, edge, bottom);
@@ -84,15 +96,9 @@ function drawCircuit(root, view, onSelect, onMove) {
       context.fillStyle = c.text;
       context.fill();
     }
-    const percent = share => `${Math.round(100 * share)}%`;
-    text(context, `early  ${percent(1 - current.axes.late)}`, edge - 12, top - 15, c.early, "bold 19px", "right");
-    text(context, `late  ${percent(current.axes.late)}`, edge + 12, top - 15, c.late, "bold 19px", "left");
-    for (let layer = 0; layer < n_layers; layer++) text(context, String(layer), unit.atX(layer), bottom + 10, c.muted, "12px", "center");
-    text(context, "layer", unit.atX((n_layers - 1) / 2), bottom + 26, c.muted, "12px", "center");
-    const step = Math.ceil(13 / unit.y);
-    lanes.forEach((name, lane) => {
-      if (lane % step === 0 || name === "MLP") text(context, name, left - 6, unit.atY(lane), c.muted, "12px", "right");
-    });
+    const share = part => current.axes.late === null ? "" : `  ${Math.round(100 * part)}%`;
+    text(context, `early${share(1 - current.axes.late)}`, edge - 12, top - 15, c.early, "bold 19px", "right");
+    text(context, `late${share(current.axes.late)}`, edge + 12, top - 15, c.late, "bold 19px", "left");
   }
 
   function line(context, x1, y1, x2, y2) {
@@ -112,7 +118,7 @@ function drawCircuit(root, view, onSelect, onMove) {
 
   function dragBoundary() {  // what is early or late is Python's to say: while dragging only the line moves
     const at = event => network.DOMtoCanvas({ x: event.offsetX, y: event.offsetY }).x;
-    const near = event => Math.abs(at(event) - unit.atX(current.axes.boundary - 0.5)) * network.getScale() < 7;
+    const near = event => current.axes.boundary !== null && Math.abs(at(event) - unit.atX(current.axes.boundary - 0.5)) * network.getScale() < 7;
     let start = null;
     area.addEventListener("pointerdown", event => {
       if (!near(event)) return;
@@ -175,10 +181,10 @@ function drawCircuit(root, view, onSelect, onMove) {
   }));
 
   function update(next) {
-    const changed = next.circuit !== current.circuit;
+    const changed = next.name !== current.name;
     current = next;
     selected = next.selected;
-    c = next.palettes[isDark(area) ? "dark" : "light"];
+    c = current.palettes[isDark(area) ? "dark" : "light"];
     for (const [name, value] of Object.entries({ ...c, height: next.height })) area.parentElement.style.setProperty(`--${name}`, value);
     const tip = area.querySelector(".vis-tooltip");
     if (tip) tip.style.visibility = "hidden";  // what it describes may be gone
@@ -196,12 +202,12 @@ function drawCircuit(root, view, onSelect, onMove) {
     context.fillRect(0, 0, picture.width, picture.height);
     context.drawImage(drawn, 0, 0);
     link.href = picture.toDataURL("image/png");
-    link.download = `circuit-${current.circuit}.png`;
+    link.download = `circuit-${current.name}.png`;
     link.click();
   });
 
   if (onMove) dragBoundary();
-  update(view);
+  update(data);
   const observer = new ResizeObserver(resize);
   observer.observe(area);
   area.circuit = { network, at: id => network.canvasToDOM(network.getPosition(id)) };  // for tests, which must find a node to click

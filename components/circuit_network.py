@@ -10,54 +10,29 @@ import pandas as pd
 import streamlit as st
 
 from analysis.circuit import Circuit
-from components import circuit_layout, palette, state
+from components import circuit_layout, network_view, state
+from components.network_view import Group, View
 
 HERE = Path(__file__).parent
-SHAPES = {"input": "box", "logits": "box", "head": "dot", "MLP": "square"}
-CURVES = {"": 0.5, "q": 0.4, "k": 0.55, "v": 0.7}  # so that the three edges into one head do not hide each other
-OPTIONS = {
-    "physics": {"enabled": False},
-    "interaction": {"hover": True, "dragNodes": False, "tooltipDelay": 120, "selectConnectedEdges": False},
-    "nodes": {"borderWidth": 2},
-    "edges": {"selectionWidth": 0, "hoverWidth": 0},
-}
+SIDES = {"early": Group("early", "early"), "late": Group("late", "late", dashed=True)}
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 
 
-def view(circuit: Circuit, boundary: int, shown: pd.DataFrame | None = None) -> dict[str, Any]:
-    """What the front end draws, as plain JSON: pyvis nodes (x in layers, y in lanes), edges weakest first, axes, palettes.
+def of_circuit(circuit: Circuit, boundary: int, shown: pd.DataFrame | None = None) -> View:
+    """The view of a circuit, in two groups: an edge is late if its target stands in a layer >= `boundary`.
 
-    An edge is late, dashed and in the late hue if its target stands in a layer >= `boundary`; its width grows with |score|; it
-    ends in an arrow if it supports the answer and in a bar if it suppresses it. `shown` hides all but some rows of
-    `circuit_layout.edges`; widths, ranks and the share of either side stay those of the whole circuit.
+    `shown` hides all but some rows of `circuit_layout.edges`; widths, ranks and the share of either side stay those of the whole
+    circuit.
     """
-    from pyvis.network import Network
-
-    network = Network(directed=True)
     frame = circuit_layout.edges(circuit, boundary)
-    places = circuit_layout.nodes(circuit, frame if shown is None else shown)
-    most = places[["into", "out"]].to_numpy().max(initial=0) or 1.0
-    for node in places.itertuples():
-        title = f"{node.node} ({node.kind})\n|score| in {node.into:.3g}, out {node.out:.3g}\nClick to select"
-        size = 5 + 6 * (max(node.into, node.out) / most) ** 0.5
-        network.add_node(node.node, shape=SHAPES[node.kind], x=node.x, y=node.y, size=size, title=title)
-    for rank, edge in reversed(list(enumerate(frame.itertuples(), 1))):
-        if shown is None or edge.Index in shown.index:
-            network.add_edge(edge.source, edge.target, **_edge_options(edge, rank, len(frame)))
-    axes = {
-        "n_layers": circuit.index.n_layers, "lanes": circuit_layout.lanes(circuit), "boundary": boundary,
-        "late": float(frame.loc[frame["side"] == "late", "share"].sum()),
-    }
-    return {
-        "circuit": circuit.sample_id, "nodes": network.nodes, "edges": network.edges, "options": OPTIONS, "axes": axes,
-        "palettes": {"light": palette.LIGHT, "dark": palette.DARK},
-    }
+    frame["group"] = frame["side"]
+    frame["title"] = [_title(edge, rank, len(frame)) for rank, edge in enumerate(frame.itertuples(), 1)]
+    edges = frame if shown is None else frame.loc[shown.index]
+    return network_view.build(circuit.index, edges, SIDES, name=circuit.sample_id, boundary=boundary, whole=frame)
 
 
-def show(
-    circuit: Circuit, boundary: int, *, key: str, shown: pd.DataFrame | None = None, height: int = 425
-) -> str | None:
-    """Draw the circuit; returns the selected node (shared by all graphs of a session), None if this circuit lacks it.
+def show(view: View, *, key: str, height: int = 425) -> str | None:
+    """Draw a view; returns the selected node (shared by all graphs of a session), None if this view lacks it.
 
     Dragging the boundary moves the slider of `circuit_panel.boundary_slider`.
     """
@@ -68,16 +43,22 @@ def show(
     def moved() -> None:
         state.set_boundary(st.session_state[key]["boundary"])
 
-    data = view(circuit, boundary, shown)
-    selected = state.node() if state.node() in {node["id"] for node in data["nodes"]} else None
-    data |= {"selected": selected, "height": f"{height}px"}
+    data = marked(view) | {"height": f"{height}px"}
     _component()(key=key, data=data, on_node_change=clicked, on_boundary_change=moved)
-    return selected
+    return data["selected"]
 
 
-def offline_html(circuit: Circuit, boundary: int, title: str = "Circuit") -> str:
-    """The same diagram as one file that needs no network: everything is inlined, and its policy forbids any request."""
-    data = view(circuit, boundary) | {"selected": None, "height": "80vh"}
+def marked(view: View) -> View:
+    """The view with what the reader marked in it: the selected node."""
+    return view | {"selected": state.node() if state.node() in {node["id"] for node in view["nodes"]} else None}
+
+
+def offline_html(view: View, title: str = "Circuit") -> str:
+    """A view as one file that needs no network: everything is inlined, and its policy forbids any request.
+
+    Of a `marked` view it shows the marks too; mark it while the page runs, as a download's callable knows no reader.
+    """
+    data = {"selected": None} | view | {"height": "80vh"}
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>Circuit</title><style>
@@ -92,25 +73,12 @@ drawCircuit(document.getElementById("circuit"), {_json_in_script(data)}, () => {
 """
 
 
-def _edge_options(edge: Any, rank: int, n_edges: int) -> dict[str, Any]:
-    supports = edge.score >= 0
-    effect = "supports" if supports else "suppresses"
-    return {
-        "id": edge.edge, "side": edge.side, "dashes": [7, 5] if edge.side == "late" else False,
-        "width": edge.width, "opacity": 0.4 + 0.5 * edge.width / circuit_layout.WIDEST, "smooth": _curve(edge),
-        "arrows": {"to": {"enabled": True, "type": "arrow" if supports else "bar", "scaleFactor": 0.5}},
-        "title": f"{edge.edge}\nscore {edge.score:+.3g} ({effect} the answer)\n"
-                 f"rank {rank} of {n_edges}, {edge.share:.1%} of |score|, {edge.side}",
-    }
-
-
-def _curve(edge: Any) -> dict[str, Any]:
-    """Edges along one lane arc over the nodes between, equally far whatever their span; the others run in an S."""
-    lane = [name.partition(".")[2] or name[0] for name in (edge.source, edge.target)]
-    if lane[0] == lane[1]:
-        kind = "curvedCCW" if lane[0] == "m" else "curvedCW"
-        return {"enabled": True, "type": kind, "roundness": CURVES[edge.input] / 2.5 / max(1, edge.span / 2)}
-    return {"enabled": True, "type": "cubicBezier", "forceDirection": "horizontal", "roundness": CURVES[edge.input]}
+def _title(edge: Any, rank: int, n_edges: int) -> str:
+    effect = "supports" if edge.score >= 0 else "suppresses"
+    return (
+        f"{edge.edge}\nscore {edge.score:+.3g} ({effect} the answer)\n"
+        f"rank {rank} of {n_edges}, {edge.share:.1%} of |score|, {edge.side}"
+    )
 
 
 @cache

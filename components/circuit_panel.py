@@ -173,9 +173,9 @@ def edges_table(frame: pd.DataFrame, node: str | None) -> None:
 def downloads(circuit: Circuit, boundary: int, question: str) -> None:
     """The circuit as it is drawn, in one of several formats: a page that works offline, tables, and graph files."""
     name, prompt = f"circuit-{circuit.sample_id}", PROMPT_TEMPLATE.format(question=question)
-    frame = circuit_layout.edges(circuit, boundary)
+    frame, view = circuit_layout.edges(circuit, boundary), circuit_network.marked(circuit_network.of_circuit(circuit, boundary))
     offered = {
-        "Graph as HTML": ("html", "text/html", lambda: circuit_network.offline_html(circuit, boundary, question)),
+        "Graph as HTML": ("html", "text/html", lambda: circuit_network.offline_html(view, question)),
         "Edges as CSV": ("csv", "text/csv", lambda: csv_bytes(frame)),
         "Nodes as CSV": ("nodes.csv", "text/csv", lambda: csv_bytes(nodes_frame(frame))),
         "EAP-IG JSON": ("json", "application/json", lambda: exchange.exported(circuit, "eap-ig")),

@@ -25,7 +25,7 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
         st.info("None of the edges chosen is on a path from input to logits. Move the slider up to choose more.")
         return
     shown = circuit_layout.only(circuit_layout.edges(drawn, boundary), sign, inputs)
-    node = circuit_network.show(drawn, boundary, key="circuit", shown=shown)
+    node = circuit_network.show(circuit_network.of_circuit(drawn, boundary, shown), key="circuit")
     below_left, below_right = st.columns([3, 2])
     with below_left:
         if note:

@@ -21,7 +21,7 @@ def compare(left: Circuit, right: Circuit, circuits: dict[str, Circuit], table: 
     drawn = [circuit_layout.strongest(circuit, n_edges) for circuit in (left, right)]
     for column, circuit, key in zip(st.columns(2), drawn, ("circuit_left", "circuit_right"), strict=True):
         with column:
-            circuit_network.show(circuit, boundary, key=key, height=340)
+            circuit_network.show(circuit_network.of_circuit(circuit, boundary), key=key, height=340)
             circuit_panel.readouts_line(circuit, boundary)
     circuit_panel.overlap(*drawn)
     st.subheader("Easy and hard cohorts")

@@ -14,11 +14,11 @@ CIRCUIT = made_circuit(EDGES)
 
 
 def drawn(boundary: int = 1, circuit=CIRCUIT, shown=None) -> dict[str, dict]:
-    return {edge["id"]: edge for edge in circuit_network.view(circuit, boundary, shown)["edges"]}
+    return {edge["id"]: edge for edge in circuit_network.of_circuit(circuit, boundary, shown)["edges"]}
 
 
 def test_every_edge_is_drawn_once_the_strongest_last():
-    edges = circuit_network.view(CIRCUIT, 1)["edges"]
+    edges = circuit_network.of_circuit(CIRCUIT, 1)["edges"]
     assert [edge["id"] for edge in edges] == edges_frame(CIRCUIT)["edge"].tolist()[::-1]
     assert all(edge["from"] + "->" + edge["to"] == re.sub("<.>", "", edge["id"]) for edge in edges)
 
@@ -33,27 +33,21 @@ def test_width_grows_with_the_root_of_the_absolute_score():
 def test_sides_dashes_and_share_move_with_the_boundary(boundary):
     target_layer = {"input->a0.h0<q>": 0, "a0.h0->m1": 1, "m1->logits": 2, "input->logits": 2}
     for name, edge in drawn(boundary).items():
-        assert edge["side"] == ("late" if target_layer[name] >= boundary else "early")
-        assert bool(edge["dashes"]) == (edge["side"] == "late")  # never colour alone
+        assert edge["group"] == ("late" if target_layer[name] >= boundary else "early")
     late = sum(abs(EDGES[name]) for name, layer in target_layer.items() if layer >= boundary) / 10
-    assert circuit_network.view(CIRCUIT, boundary)["axes"]["late"] == pytest.approx(late)
-
-
-def test_an_edge_that_suppresses_the_answer_ends_in_a_bar():
-    kinds = {name: edge["arrows"]["to"]["type"] for name, edge in drawn().items()}
-    assert kinds == {name: "bar" if score < 0 else "arrow" for name, score in EDGES.items()}
+    assert circuit_network.of_circuit(CIRCUIT, boundary)["axes"]["late"] == pytest.approx(late)
 
 
 def test_time_runs_left_to_right_and_lanes_keep_heads_and_mlps_apart():
     circuit = made_circuit(EDGES | {"input->a1.h0<k>": 1.0, "a1.h0->m1": 1.0})
-    x = {node["id"]: node["x"] for node in circuit_network.view(circuit, 1)["nodes"]}
+    x = {node["id"]: node["x"] for node in circuit_network.of_circuit(circuit, 1)["nodes"]}
     assert all(x[edge["from"]] < x[edge["to"]] for edge in drawn(circuit=circuit).values())
-    y = {node["id"]: node["y"] for node in circuit_network.view(circuit, 1)["nodes"]}
+    y = {node["id"]: node["y"] for node in circuit_network.of_circuit(circuit, 1)["nodes"]}
     assert y["a0.h0"] == y["a1.h0"] != y["m1"]
 
 
 def test_nodes_without_edges_are_left_out():
-    assert {node["id"] for node in circuit_network.view(CIRCUIT, 1)["nodes"]} == {"input", "a0.h0", "m1", "logits"}
+    assert {node["id"] for node in circuit_network.of_circuit(CIRCUIT, 1)["nodes"]} == {"input", "a0.h0", "m1", "logits"}
 
 
 def test_filters_hide_edges_but_keep_shares_ranks_and_widths():
@@ -63,11 +57,11 @@ def test_filters_hide_edges_but_keep_shares_ranks_and_widths():
     assert set(drawn(shown=into_q_or_logits)) == {"input->a0.h0<q>", "m1->logits", "input->logits"}
     shown = circuit_layout.only(whole, inputs=["MLP"])
     assert drawn(shown=shown)["a0.h0->m1"] == drawn()["a0.h0->m1"]
-    assert circuit_network.view(CIRCUIT, 1, shown)["axes"] == circuit_network.view(CIRCUIT, 1)["axes"]
+    assert circuit_network.of_circuit(CIRCUIT, 1, shown)["axes"] == circuit_network.of_circuit(CIRCUIT, 1)["axes"]
 
 
 def test_an_empty_circuit_draws_only_its_ends():
-    assert circuit_network.view(made_circuit({}), 1)["edges"] == []
+    assert circuit_network.of_circuit(made_circuit({}), 1)["edges"] == []
 
 
 def test_a_budget_gives_the_largest_nested_part_that_fits():
@@ -77,12 +71,12 @@ def test_a_budget_gives_the_largest_nested_part_that_fits():
 
 
 def test_the_view_is_plain_json():
-    view = circuit_network.view(CIRCUIT, 1)
+    view = circuit_network.of_circuit(CIRCUIT, 1)
     assert json.loads(json.dumps(view, allow_nan=False)) == view
 
 
 def test_the_offline_page_links_nothing():
-    page = circuit_network.offline_html(CIRCUIT, 1)
+    page = circuit_network.offline_html(circuit_network.of_circuit(CIRCUIT, 1))
     markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert "http" not in markup.replace("http-equiv", "") and "cdn" not in markup.lower()
     assert not re.search(r"<(link|img|iframe|script\s)", markup) and "@import" not in markup and "url(" not in markup
@@ -91,5 +85,5 @@ def test_the_offline_page_links_nothing():
 
 
 def test_data_cannot_end_the_script_of_the_offline_page():
-    page = circuit_network.offline_html(CIRCUIT, 1, title="</script><img src=x onerror=alert(1)>")
+    page = circuit_network.offline_html(circuit_network.of_circuit(CIRCUIT, 1), title="</script><img src=x onerror=alert(1)>")
     assert "<img" not in page and "\\u003c/script>\\u003cimg" in page
