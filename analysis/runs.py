@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 from analysis import store
-from analysis.cohorts import cohorts
+from analysis.cohorts import CohortRule, assign
 from analysis.dataset import Sample
 
 FORGOTTEN_BELOW = 0.3  # probability per answer token; equal to evaluation.FORGOTTEN, which would cost pages an import of torch
@@ -143,19 +143,25 @@ def live_folder(output: Path) -> Path:
     return output if output.exists() else output.with_name(f"{output.name}.partial")
 
 
-def describe(samples: list[Sample], scores: pd.DataFrame | None) -> pd.DataFrame:
+def describe(
+    samples: list[Sample], scores: pd.DataFrame | None, rule: CohortRule | None = None, observed: pd.Series | None = None
+) -> pd.DataFrame:
     """What a person needs to know a sample by, indexed by sample_id: row, question, answer, rank_cud, cohort.
 
-    The cohort is by CUD rank: the quarter that CUD calls hardest, the easiest quarter, the middle; `unscored` without scores.
+    The cohort is by `rule`, at first the quarters by CUD rank: hard, easy, the middle; `unscored` without scores. `observed`
+    (difficulty as a rank, from runs) is for a rule by outcome, and ValueError is raised if that is missing.
     CUD is cross-fitted: a sample's own unlearning had no part in its score, so every sample is a fair test of it.
     """
     frame = pd.DataFrame(
         {"row": [s.row for s in samples], "question": [s.question for s in samples], "answer": [s.answer for s in samples]},
         index=pd.Index([s.id for s in samples], name="sample_id"),
     )
-    ranks = pd.Series(dtype=float) if scores is None else scores.set_index("sample_id").rank_cud
-    frame["rank_cud"] = ranks.reindex(frame.index)
-    frame["cohort"] = cohorts(frame.rank_cud)
+    known = pd.DataFrame(columns=["sample_id", "rank_cud", "rank_mrd", "cud", "mrd"]) if scores is None else scores
+    table = known.set_index("sample_id").reindex(frame.index)
+    if observed is not None:
+        table["rank_outcome"] = observed.reindex(frame.index).rank(method="first")
+    frame["rank_cud"] = table["rank_cud"].astype(float)
+    frame["cohort"] = assign(table.reset_index(), rule or CohortRule())
     return frame
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import comparison, conflict_map, dataset, runs, store, validity
+from analysis import comparison, conflict_map, dataset, outcomes, run_memory, runs, store, validity
 from analysis.circuit import Circuit
-from analysis.observed import counts, observed_difficulty
+from analysis.observed import counts, observed_difficulty, read_alone
+from components import cohort_rule
 
+RUN_FILES = ("samples.csv", "manifest.json", "config.yaml")  # a run is read anew when one of them changed
 HASHES = {
     Circuit: lambda circuit: (circuit.sample_id, circuit.fingerprint, circuit.n_edges, float(abs(circuit.scores).sum())),
     store.Study: lambda of: (of.model, str(of.forget)),
@@ -73,9 +75,49 @@ def _samples(path: Path, stamp: float):
 
 
 def described(of: store.Study) -> pd.DataFrame:
-    """Row, question, answer, CUD rank and cohort of the study's forget samples, by sample id (`runs.describe`)."""
-    scored = scores(of)
-    return runs.describe(forget_samples(of), scored[0] if scored else None)
+    """Row, question, answer, CUD rank and cohort (by the rule in the address) of the forget samples, by id (`runs.describe`)."""
+    scored, seen = scores(of), observed(of)
+    rule = cohort_rule.fitting(cohort_rule.current(), seen is not None)
+    return runs.describe(forget_samples(of), scored[0] if scored else None, rule, seen)
+
+
+def questions(of: store.Study) -> pd.Series:
+    """Question by sample id, the hardest by CUD first; empty if the forget set or the scores cannot be read."""
+    try:
+        known, scored = {sample.id: sample.question for sample in forget_samples(of)}, scores(of)
+    except ValueError:  # the pages say why
+        return pd.Series(dtype=str)
+    if scored is None:
+        return pd.Series(known, dtype=str)
+    table = scored[0].sort_values("rank_cud", kind="stable")
+    asked = table["question"] if "question" in table else table["sample_id"].map(known)
+    return pd.Series(dict(zip(table["sample_id"], asked, strict=True)) | known, dtype=str)
+
+
+def depths(of: store.Study, boundary: int) -> pd.DataFrame | None:
+    """Depth read-outs and edges (`n_edges`) of every sample's circuit, by sample_id; None without circuits."""
+    return _depths(of.results / "circuits", _stamp(of.results / "circuits" / "circuits.json"), boundary)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _depths(folder: Path, stamp: float, boundary: int) -> pd.DataFrame | None:
+    found = _circuits(folder, stamp)
+    if found is None:
+        return None
+    chosen = list(found[0].values())
+    frame = comparison.readouts_frame(chosen, boundary).rename_axis("sample_id").reset_index()
+    return frame.assign(n_edges=[circuit.n_edges for circuit in chosen])
+
+
+def alone(of: store.Study) -> pd.DataFrame | None:
+    """The rows of the study's alone.csv (`observed.read_alone`), None if there is none; raises ValueError if it is damaged."""
+    folder = of.results / "alone"
+    return _alone(folder, _stamp(folder / "alone.csv")) if (folder / "alone.csv").is_file() else None
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _alone(folder: Path, stamp: float) -> pd.DataFrame:
+    return read_alone(folder)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
@@ -122,8 +164,68 @@ def counted(of: store.Study) -> list[str]:
     return _observed(_run_stamps(of))[1]
 
 
+def left_after_runs(of: store.Study) -> pd.Series | None:
+    """Mean answer probability left by the runs that count, by sample id; None if no run counts."""
+    names = set(counted(of))
+    return _left_after_runs(tuple(stamp for stamp in _run_stamps(of) if Path(stamp[0]).name in names))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _left_after_runs(stamps: tuple[tuple[str, float], ...]) -> pd.Series | None:
+    found = [runs.read_run(Path(folder)).samples.set_index("sample_id")["probability_after"] for folder, _ in stamps]
+    return pd.concat(found, axis=1).mean(axis=1) if found else None
+
+
 def _run_stamps(of: store.Study) -> tuple[tuple[str, float], ...]:
-    return tuple((str(record.folder), _stamp(record.folder / "samples.csv")) for record in runs.list_runs(of))
+    return tuple((str(record.folder), _stamp(record.folder / "samples.csv")) for record in run_records(of))
+
+
+def run_records(of: store.Study) -> list[runs.RunRecord]:
+    """The study's finished runs (`runs.list_runs`), read anew only when a file of one changed."""
+    folders = sorted(folder for parent in (of.results / "runs", runs.runs_folder(of)) for folder in parent.glob("*"))
+    return _run_records(of, tuple((str(f), *(_stamp(f / name) for name in RUN_FILES)) for f in folders))
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASHES)
+def _run_records(of: store.Study, stamps: tuple) -> list[runs.RunRecord]:
+    return runs.list_runs(of)
+
+
+def run_frame(of: store.Study) -> pd.DataFrame:
+    """A row per run with its settings and what it left, by run id (`outcomes.frame`)."""
+    return _run_frame(run_records(of))
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs={runs.RunRecord: repr})
+def _run_frame(records: list[runs.RunRecord]) -> pd.DataFrame:
+    return outcomes.frame(records)
+
+
+def run(folder: Path) -> runs.Run:
+    """A finished run's tables (`runs.read_run`); raises ValueError if it is gone or damaged."""
+    return _run(folder, tuple(_stamp(folder / name) for name in RUN_FILES))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _run(folder: Path, stamps: tuple[float, ...]) -> runs.Run:
+    return runs.read_run(folder)
+
+
+def evaluation(folder: Path) -> outcomes.Evaluation | None:
+    """The evaluation of the run in this folder, None if there is none; raises ValueError if it cannot be read."""
+    files = ("LETHE_SUMMARY.json", "evaluation.csv", "parameter_change.csv")
+    return _evaluation(folder / "evaluation", tuple(_stamp(folder / "evaluation" / name) for name in files))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _evaluation(folder: Path, stamps: tuple[float, ...]) -> outcomes.Evaluation | None:
+    return outcomes.read_evaluation(folder)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of a model's weights (`run_memory.tensor_shapes`); raises ValueError without safetensors."""
+    return run_memory.tensor_shapes(folder)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -5,31 +5,61 @@ No other file touches query parameters; of session_state, other files read and s
 The record is the URL (`study`, `sample`, `node`) and the disk; session_state only carries the selection from page to page.
 """
 
+import re
+from collections.abc import Container
+
 import streamlit as st
 
 from analysis import store
 
-CARRIED = ("study", "sample", "node")
+COHORTS = ("cohort_by", "cohort_percent", "cohort_limits", "pinned_easy", "pinned_hard")  # see `cohort_rule`
+CARRIED = ("study", "sample", "node", *COHORTS)
 BOUNDARY = "late_from"  # key of the slider over layers that parts early from late edges
+BOUND = (BOUNDARY,)  # keys of widgets that Streamlit itself keeps in the URL and the session, and that other pages have too
+NODE = re.compile(r"a\d{1,4}\.h\d{1,4}|m\d{1,4}|input|logits")
 
 
-def carry() -> None:
-    """Copy the selection from the URL to the session, and back to the URL of a page that was opened without it."""
+def carry(page: str) -> None:
+    """Copy the selection from the URL to the session, and back to the URL of a page that was opened without it.
+
+    A link holds the selection of the moment it was drawn. Where a fragment has changed it since, the session knows better.
+    """
+    linked = st.session_state.get("linked", {}) if st.session_state.get("page") != page else {}
     for key in CARRIED:
-        if key in st.query_params:
-            st.session_state[f"carried_{key}"] = st.query_params[key]
-        elif f"carried_{key}" in st.session_state:
-            st.query_params[key] = st.session_state[f"carried_{key}"]
+        given, kept = st.query_params.get(key), st.session_state.get(f"carried_{key}")
+        if given is not None and given != linked.get(key):
+            st.session_state[f"carried_{key}"] = given
+        elif kept is not None:
+            st.query_params[key] = kept
+        elif given is not None:
+            del st.query_params[key]
+    st.session_state["page"], st.session_state["linked"] = page, carried()
 
 
 def carried() -> dict[str, str]:
     """The selection to hand to a linked page."""
-    return {key: st.query_params[key] for key in CARRIED if key in st.query_params}
+    bound = {key: str(st.session_state[key]) for key in BOUND if st.session_state.get(key) is not None}
+    return {key: st.query_params[key] for key in CARRIED if key in st.query_params} | bound
+
+
+def keep(key: str, value: str | None) -> None:
+    """Set one of CARRIED here and for the pages to come; None takes it away."""
+    if value is None:
+        st.query_params.pop(key, None)
+        st.session_state.pop(f"carried_{key}", None)
+    else:
+        st.query_params[key] = st.session_state[f"carried_{key}"] = value
 
 
 def set_boundary(layer: int) -> None:
     """Move the slider over layers."""
     st.session_state[BOUNDARY] = layer
+
+
+def boundary(n_layers: int) -> int:
+    """The first late layer as the slider has it, or will have it: half of the layers where the address says nothing of use."""
+    given = str(st.session_state.get(BOUNDARY, st.query_params.get(BOUNDARY, "")))
+    return min(max(int(given), 1), max(1, n_layers - 1)) if given.isascii() and given.isdigit() else max(1, n_layers // 2)
 
 
 def clamp(key: str, low: int, high: int) -> None:
@@ -44,14 +74,16 @@ def study() -> store.Study:
     try:
         return store.study(slug)
     except ValueError:
+        keep("study", None)
         st.warning("The study named in this address is not in this workspace. Showing the embedded one.")
         return store.embedded_study()
 
 
 def select_study(slug: str) -> None:
-    st.query_params["study"] = st.session_state["carried_study"] = slug
-    st.query_params.pop("sample", None)
-    st.session_state.pop("carried_sample", None)
+    """Another study; what was selected in the last one is not in it."""
+    keep("study", slug)
+    for key in ("sample", "node", "pinned_easy", "pinned_hard"):
+        keep(key, None)
 
 
 def sample_id(known: list[str], default: str | None = None, slot: str = "sample") -> str:
@@ -62,8 +94,20 @@ def sample_id(known: list[str], default: str | None = None, slot: str = "sample"
     return chosen if chosen in known else (default if default in known else known[0])
 
 
+def selected(known: Container[str]) -> str | None:
+    """The sample in the URL, None without one. One that is not `known` is dropped, with a notice, before a page asks for it.
+
+    A node that no model can have is dropped as well.
+    """
+    for key, fits in (("sample", known.__contains__), ("node", NODE.fullmatch)):
+        if key in st.query_params and not fits(st.query_params[key]):
+            keep(key, None)
+            st.warning(f"The {key} named in this address is not in this study. Showing the page without it.")
+    return st.query_params.get("sample")
+
+
 def select_sample(chosen: str, slot: str = "sample") -> None:
-    st.query_params[slot] = st.session_state[f"carried_{slot}"] = chosen
+    keep(slot, chosen)
 
 
 def node() -> str | None:
@@ -72,16 +116,31 @@ def node() -> str | None:
 
 
 def select_node(name: str | None) -> None:
-    if name:
-        st.query_params["node"] = st.session_state["carried_node"] = name
-    else:
-        st.query_params.pop("node", None)
-        st.session_state.pop("carried_node", None)
+    keep("node", name or None)
 
 
 def parameter(name: str) -> str | None:
     """A query parameter of this page alone, such as `job` or `run`; None if the address has none."""
     return st.query_params.get(name)
+
+
+def card_is_open() -> bool:
+    return st.query_params.get("card") == "1"
+
+
+def open_card() -> None:
+    st.query_params["card"] = "1"
+
+
+def close_card() -> None:
+    st.query_params.pop("card", None)
+
+
+def take_parameter(name: str) -> str | None:
+    """A query parameter that is acted on once: it is gone from the address afterwards."""
+    value = st.query_params.get(name)
+    st.query_params.pop(name, None)
+    return value
 
 
 def set_parameter(name: str, value: str) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import cohorts, statistics, validity
-from components import cached, difficulty_plot, layout, mrd_panel, score_form, score_table, state, validity_panel
+from components import cached, cohort_rule, difficulty_plot, layout, mrd_panel, score_form, score_table, state, validity_panel
 
 study = layout.begin("Difficulty", "Which memories will resist unlearning, and can that be told before it is tried?")
 found = cached.scores(study)
@@ -13,9 +13,10 @@ if found is None:
 
 scores, details = found
 observed = cached.observed(study)
-narrow, _ = st.columns(2)
-share = narrow.slider("Share of samples in the hard and in the easy cohort", 5, 50, 25, 5, format="%d%%", key="cohort_share") / 100
-table = scores.assign(cohort=cohorts.cohorts(scores["rank_cud"], share)).sort_values("rank_cud", kind="stable")
+ranked = scores if observed is None else scores.assign(rank_outcome=scores["sample_id"].map(observed).rank(method="first"))
+rule = cohort_rule.edit(ranked, key="cohort")
+cohort = cohorts.assign(ranked, rule)
+table = scores.assign(cohort=scores["sample_id"].map(cohort)).sort_values("rank_cud", kind="stable")
 if observed is not None:
     table["observed_rank"] = table["sample_id"].map(observed)
 st.caption(
