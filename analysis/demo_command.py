@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -18,6 +19,8 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 METHODS = ("GradAscent", "GradDiff", "NPO", "SimNPO", "RMU", "UNDIAL", "IdkDPO")
 TWO_METHODS = ("--method", "NPO", "--method", "GradDiff")  # of the comparisons over seeds
+AFTER = ("NPO", "GradDiff")  # methods after whose first run circuits are looked at again
+N_ENDS = 12  # samples at either end of CUD whose circuits those are; all of them would be as large as all other results
 N_SEEDS = 3  # of each shipped run; one leaves observed difficulty too noisy to judge a score by
 
 
@@ -32,7 +35,7 @@ def build(output: Path = store.DATA, seed: Seed = 0) -> None:
 @app.command()
 def results(
     part: Annotated[list[str] | None, typer.Argument(
-        help="made anew: scores, circuits, sensitivity, evaluation, conflicts, masks, runs, alone, curricula, validity; "
+        help="made anew: scores, circuits, sensitivity, evaluation, conflicts, masks, runs, after, alone, curricula, validity; "
              "default: all, in this order"
     )] = None,
     data: Path = store.DATA,
@@ -41,7 +44,8 @@ def results(
     commands that a user has; written to DATA/results. About an hour on 2 cores."""
     steps: dict[str, Callable[[Path], None]] = {
         "scores": _scores, "circuits": _circuits, "sensitivity": _sensitivity, "evaluation": _evaluation,
-        "conflicts": _conflicts, "masks": _masks, "runs": _runs, "alone": _alone, "curricula": _curricula, "validity": _validity,
+        "conflicts": _conflicts, "masks": _masks, "runs": _runs, "after": _after, "alone": _alone, "curricula": _curricula,
+        "validity": _validity,
     }
     if unknown := [name for name in part or () if name not in steps]:
         raise typer.BadParameter(f"expected some of {', '.join(steps)}, got {unknown[0]!r}")
@@ -93,10 +97,37 @@ def _runs(data: Path) -> None:
 def _one_run(data: Path, seed: int, method: str) -> None:
     """Without its weights, which can be made again."""
     folder = data / "results" / "runs" / f"{method.lower()}-seed{seed}"
-    given = ["--method", method, "--preset", "embedded", "--seed", str(seed)]
-    _run("unlearn", *_sets(data), *given, "--output", str(folder), threads=1)
+    _unlearn(data, method, seed, folder)
     _evaluate(data, folder / "model", folder / "evaluation")
     store.remove(folder / "model")
+
+
+def _unlearn(data: Path, method: str, seed: int, folder: Path) -> None:
+    given = ["--method", method, "--preset", "embedded", "--seed", str(seed)]
+    _run("unlearn", *_sets(data), *given, "--output", str(folder), threads=1)
+
+
+def _after(data: Path) -> None:
+    """Circuits of the samples at either end of CUD in unlearned models, which are made again for it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        ends = Path(temporary, "ends.jsonl")
+        ends.write_text("".join(_ends(data)), encoding="utf-8")
+        for method in AFTER:
+            again = Path(temporary, f"{method.lower()}-seed0")
+            _unlearn(data, method, 0, again)
+            folder = data / "results" / "runs" / again.name / "circuits"
+            _run("circuits", "--model", str(again / "model"), "--data", str(ends), "--output", str(folder), threads=1)
+            store.remove(folder / "eap-ig")
+
+
+def _ends(data: Path) -> list[str]:
+    """The forget set's lines of the hardest and the easiest samples by CUD, hardest first."""
+    found = store.read_scores(data / "results" / "scores")
+    if found is None:
+        raise typer.BadParameter("the part `after` needs the scores; make them first: demo results scores")
+    rows = found[0].sort_values("rank_cud", kind="stable")["row"].tolist()
+    lines = (data / "forget.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    return [lines[row] for row in rows[:N_ENDS] + rows[-N_ENDS:]]
 
 
 def _evaluate(data: Path, model: Path, output: Path) -> None:

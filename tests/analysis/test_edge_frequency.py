@@ -29,7 +29,7 @@ def test_differences_by_hand():
     assert table["first"].tolist() == pytest.approx([1, 1, 0, 2 / 3]) and table["second"].tolist() == pytest.approx([0, 1, 0, 1 / 3])
     assert table["difference"].tolist() == pytest.approx([1, 0, 0, 1 / 3])
     assert table["p_value"][0] == pytest.approx(2 / 20)  # of the 20 ways of choosing 3 of 6, two are as far apart
-    assert table["p_value"][3] == pytest.approx(1) and table["p_value"][[1, 2]].isna().all()  # nothing to tell where all or none have it
+    assert table["p_value"][3] == pytest.approx(1) and table["p_value"][[1, 2]].isna().all()  # all or none have it
     assert table["q_value"][0] == pytest.approx(2 * 2 / 20) and not table["passes"].any()
 
 
