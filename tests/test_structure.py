@@ -26,7 +26,7 @@ STOREYS = [
      "edge_frequency", "observed", "estimators", "sweep", "sensitivity", "cross_fitting", "outcomes", "answer_tokens", "generation",
      "truth_ratio",
      "parameter_change", "measure", "utility", "durability", "logical_circuits", "growth",
-     "edge_pruning", "logit_lens"},
+     "edge_pruning", "logit_lens", "paths"},
     {"sample_record", "unlearning", "training", "stages", "what_if", "sampling", "lora", "checkpoint", "predictors", "validity", "protocols",
      "stability", "worker", "memorisation", "demo", "conflict_search"},
     {"circuits_after", "findings",
