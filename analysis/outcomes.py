@@ -86,6 +86,24 @@ def sampling(record: RunRecord) -> str:
         return "not known"
 
 
+def by_id(records: list[RunRecord]) -> dict[str, RunRecord]:
+    """Runs by what addresses call them: the name, `<name>@yours` for a run of one's own that is called as a shipped one is."""
+    shipped = {record.name for record in records if record.shipped}
+    return {f"{r.name}@yours" if r.name in shipped and not r.shipped else r.name: r for r in records}
+
+
+def frame(records: list[RunRecord]) -> pd.DataFrame:
+    """A row per run, by its id (`by_id`): what the records say and how it drew its samples; what was not recorded is missing."""
+    rows = [{
+        "id": name, "name": r.name, "origin": "shipped" if r.shipped else "yours", "method": r.method, "sampling": sampling(r),
+        "mask": r.mask, "seed": r.seed, "learning_rate": r.learning_rate, "n_epochs": r.n_epochs, "forget_before": r.forget_before,
+        "forget": r.forget_probability, "retain_before": r.retain_before, "retain": r.retain_probability,
+        "n_forgotten": r.n_forgotten, "n_samples": r.n_samples, "seconds": r.seconds,
+    } for name, r in by_id(records).items()]
+    real = dict.fromkeys(("learning_rate", "forget_before", "forget", "retain_before", "retain", "seconds"), float)
+    return pd.DataFrame(rows).astype({"seed": "Int64", "n_epochs": "Int64"} | real).set_index("id")
+
+
 def best(records: list[RunRecord]) -> RunRecord | None:
     """The run that left the least of the forget set, of those that kept the retain set and are no control; None without one."""
     able = [r for r in records if r.method != CONTROL and r.retain_probability is not None and r.retain_probability >= KEPT]

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, runs
-from components import layout, run_plot, state
+from components import demo_mode, layout, run_like, run_plot, state
 from components.run_form import duration
 from components.run_tables import job_name
 
@@ -37,9 +37,8 @@ def _live(job_id: str, known: pd.DataFrame, key: str) -> None:
 
 def _draw(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
     progress = runs.read_progress(job.output)
-    heading, button = st.columns([3, 1], vertical_alignment="center")
-    heading.markdown(f"**{layout.escape(job_name(job))}**  ·  {job.state}")
-    with button:
+    st.markdown(f"**{layout.escape(job_name(job))}**  ·  {job.state}")
+    with st.container(horizontal=True):
         _buttons(job, key)
     {"queued": _queued, "running": _running}.get(job.state, _ended)(job, progress)
     trajectories, steps = runs.read_trajectories(job.output), runs.read_steps(job.output)
@@ -57,15 +56,21 @@ def _draw(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
 
 
 def _buttons(job: jobs.Job, key: str) -> None:
+    same = "Fills the form with this run's settings; nothing starts."
+    if job.kind == "unlearn" and st.button("Duplicate", key=f"{key}_like", help=same):
+        state.set_parameter(run_like.PARAMETER, job.id)
+        st.rerun()  # of the whole page: this may be in a fragment, which the form is not
+    if demo_mode.on():  # a job is somebody's work
+        return
     if job.active:
-        if st.button("Cancel", key=f"{key}_cancel", width="stretch"):
+        if st.button("Cancel", key=f"{key}_cancel"):
             jobs.cancel(job.id)
     elif job.state != "done":
         anew = [word for word in job.arguments if word != RESUME]
         if job.resumable:
             help = "Goes on from the last checkpoint, to the same end as if it had never stopped."
-            st.button("Resume", key=f"{key}_resume", width="stretch", help=help, on_click=_submit, args=(job, [*anew, RESUME]))
-        st.button("Run again", key=f"{key}_again", width="stretch", on_click=_submit, args=(job, anew))
+            st.button("Resume", key=f"{key}_resume", help=help, on_click=_submit, args=(job, [*anew, RESUME]))
+        st.button("Run again", key=f"{key}_again", on_click=_submit, args=(job, anew))
 
 
 def _submit(job: jobs.Job, arguments: list[str]) -> None:
@@ -104,7 +109,7 @@ def _ended(job: jobs.Job, progress: dict[str, Any] | None) -> None:
     if job.state == "done":
         st.success(f"Done in {duration(job.ended - job.started)}.")
         run = job.output.parent if job.kind == "evaluate" else job.output
-        query = {"study": run.parent.name, "run": run.name}
+        query = {"study": run.parent.name, "run": run.name, "view": "One run"}
         st.page_link("pages/outcomes.py", label="**See which memories went and which stayed** →", query_params=query)
     elif job.state == "cancelled":
         kept = "Resume goes on from its last checkpoint." if job.resumable else "It left no checkpoint, so it can only be run again."

@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import jobs, runs, store
-from components import layout, run_options
+from components import demo_mode, layout, run_estimate, run_options
 
 METHODS = {
     "GradAscent": "Raises the loss on the forget set and holds nothing: the control that destroys.",
@@ -29,30 +29,35 @@ class RunRequest:
 
 def choose_method(*, key: str) -> str:
     """The seven methods in a row, which takes the width of the page, and what the chosen one does."""
-    method = st.segmented_control("Method", list(METHODS), default="NPO", required=True, key=f"{key}_method")
+    method = st.segmented_control("Method", list(METHODS), default="NPO", required=True, key=f"{key}_method", bind="query-params")
     st.caption(METHODS[method])
     return method
 
 
 def show(study: store.Study, records: list[runs.RunRecord], method: str, *, key: str) -> RunRequest | None:
     """The form; returns a request when Start was pressed. `records`: the study's earlier runs, for the time estimate."""
-    preset = st.checkbox("Preset for the embedded model", value=study.slug == "embedded", key=f"{key}_preset")
+    preset = st.checkbox("Preset for the embedded model", value=study.slug == "embedded", key=f"{key}_preset", bind="query-params")
     unset = "preset" if preset else "default"
     options = run_options.training(unset, key)
     left, right = st.columns(2)
-    seed = left.number_input("Seed", 0, 2**31 - 1, 0, step=1, key=f"{key}_seed")
+    seed = left.number_input("Seed", 0, 2**31 - 1, 0, step=1, key=f"{key}_seed", bind="query-params")
     naming = right.container()  # the suggested name depends on the sampling, which is asked below
-    options |= run_options.parts(study, method, unset, key) | run_options.weights(study, options.get("n-epochs"))
+    n_epochs = options.get("n-epochs")
+    options |= run_options.parts(study, method, unset, n_epochs, key) | run_options.weights(study, n_epochs)
     options |= run_options.more(unset, key, masked="mask" in options)
     varied = [options[name] for name in ("sampling", "what-if") if name in options]
     suggestion = free_name(study, "-".join([method.lower(), *varied, f"seed{seed}"]))
-    name = naming.text_input("Run name", placeholder=suggestion, max_chars=64, key=f"{key}_name").strip() or suggestion
+    typed = naming.text_input("Run name", placeholder=suggestion, max_chars=64, key=f"{key}_name", bind="query-params")
+    name = typed.strip() or suggestion
     problem = name_problem(study, name)
     if problem:
         layout.problem("A run cannot have this name.", problem)
-    n_epochs = options.get("n-epochs")
     st.caption(estimate_text(runs.estimate_seconds(records, method, int(n_epochs) if n_epochs else None)))
-    pressed = st.button("Start", type="primary", disabled=problem is not None, width="stretch", key=f"{key}_start")
+    run_estimate.show(study, method, preset, options)
+    barred = problem is not None or run_options.too_short(options)
+    pressed = not demo_mode.closed("starting runs") and st.button(
+        "Start", type="primary", disabled=barred, width="stretch", key=f"{key}_start"
+    )
     request = None if problem else build(study, method, name, seed, preset, options)
     if request:
         with st.expander("The command that Start runs"):

@@ -8,6 +8,7 @@ import streamlit as st
 from analysis import store
 from components import cached, conflict_source
 
+KEPT = {"bind": "query-params"}  # what defines the run is in the address
 WITHOUT_RETAIN_LOSS = ("GradAscent", "RMU")  # one holds nothing, the other holds activations
 SAMPLINGS = {
     "uniform": ("Uniform", "Every forget sample once per epoch, in random order."),
@@ -39,12 +40,17 @@ MORE = {  # flag: label, lowest, highest, help
 def training(unset: str, key: str) -> dict[str, str]:
     """Learning rate and epochs, side by side."""
     left, right = st.columns(2)
-    rate = left.number_input("Learning rate", 1e-8, 1.0, None, step=1e-5, format="%.1e", placeholder=unset, key=f"{key}_rate")
-    n_epochs = right.number_input("Epochs", 1, 1000, None, step=1, placeholder=unset, key=f"{key}_epochs")
+    rate = left.number_input("Learning rate", 1e-8, 1.0, None, step=1e-5, format="%.1e", placeholder=unset, key=f"{key}_rate", **KEPT)
+    n_epochs = right.number_input("Epochs", 1, 1000, None, step=1, placeholder=unset, key=f"{key}_epochs", **KEPT)
     return given({"learning-rate": rate, "n-epochs": n_epochs})
 
 
-def parts(study: store.Study, method: str, unset: str, key: str) -> dict[str, str]:
+def too_short(options: dict[str, str]) -> bool:
+    """Whether the run would be refused: easy first and hard first need a second epoch."""
+    return options.get("sampling") in CURRICULA and options.get("n-epochs") == "1"
+
+
+def parts(study: store.Study, method: str, unset: str, n_epochs: str | None, key: str) -> dict[str, str]:
     """What holds the retain set, and in which order the forget set comes. Curricula need the study's scores."""
     scored = (study.results / "scores" / "scores.csv").is_file()
     offered = [name for name in SAMPLINGS if scored or name not in CURRICULA]
@@ -52,12 +58,14 @@ def parts(study: store.Study, method: str, unset: str, key: str) -> dict[str, st
     none = method in WITHOUT_RETAIN_LOSS
     loss = left.selectbox(
         "Retain loss", ["NLL", "KL"], index=None, placeholder=f"none in {method}" if none else unset, disabled=none,
-        key=f"{key}_no_loss" if none else f"{key}_loss",
+        key=f"{key}_no_loss" if none else f"{key}_loss", **({} if none else KEPT),
         help="NLL: trains on the retain answers. KL: stays close to the model before, at the retain answers' tokens.",
     )
-    sampling = right.selectbox("Sampling", offered, format_func=lambda name: SAMPLINGS[name][0], key=f"{key}_sampling")
+    sampling = right.selectbox("Sampling", offered, format_func=lambda name: SAMPLINGS[name][0], key=f"{key}_sampling", **KEPT)
     missing = "" if scored else " Easy first and hard first need this study's scores: compute them on the Difficulty page."
     st.caption(SAMPLINGS[sampling][1] + missing)
+    if too_short({"sampling": sampling} | ({"n-epochs": n_epochs} if n_epochs else {})):
+        st.warning("This order needs at least 2 epochs: in the first half of the run it holds back three quarters of the samples.")
     chosen = None if sampling == "uniform" else sampling
     return given({"retain-loss": None if none else loss, "sampling": chosen})
 
@@ -102,15 +110,15 @@ def more(unset: str, key: str, *, masked: bool = False) -> dict[str, str]:
             barred = masked and flag == "lora-rank"
             value = columns[place % 2].number_input(
                 label, low, high, None, step=1, placeholder="none" if barred else unset, help=text, disabled=barred,
-                key=f"{key}_no_{flag}" if barred else f"{key}_{flag}",
+                key=f"{key}_no_{flag}" if barred else f"{key}_{flag}", **({} if barred else KEPT),
             )
             values[flag] = None if barred else value
         values["precision"] = columns[0].selectbox(
-            "Precision", ["fp32", "bf16"], index=None, placeholder=unset, key=f"{key}_precision",
+            "Precision", ["fp32", "bf16"], index=None, placeholder=unset, key=f"{key}_precision", **KEPT,
             help="Number format of the forward passes. bf16 is faster on a GPU and less exact; the weights stay fp32.",
         )
         values["retain-floor"] = columns[1].number_input(
-            "Retain floor", 0.0, 1.0, None, step=0.05, placeholder=unset, key=f"{key}_floor",
+            "Retain floor", 0.0, 1.0, None, step=0.05, placeholder=unset, key=f"{key}_floor", **KEPT,
             help="Stops the run when the retain probability falls below this.",
         )
     return given(values)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import jobs, runs
-from components import cached, job_progress, layout, run_form, run_tables, state
+from components import cached, job_progress, layout, run_form, run_like, run_tables, state
 
 study = layout.begin("Unlearn", "What happens to each memory while the model is made to forget?")
 try:
@@ -12,10 +12,11 @@ except ValueError as error:
     layout.problem("The forget set cannot be read.", str(error))
     st.stop()
 
+run_like.fill(study, key="unlearn")
 method = run_form.choose_method(key="unlearn")
 form, watch = st.columns([2, 3], gap="large")
 with form:
-    request = run_form.show(study, runs.list_runs(study), method, key="unlearn")
+    request = run_form.show(study, cached.run_records(study), method, key="unlearn")
     if request:
         try:
             state.set_parameter("job", jobs.submit("unlearn", request.arguments, request.output))
@@ -38,5 +39,5 @@ with watch:
             layout.problem("This job cannot be shown. Select another below, or start a run.", str(error))
 
 if mine:
-    st.subheader("Queue and earlier jobs")
+    st.header("Queue and earlier jobs")
     run_tables.choose_job(mine, chosen, key="unlearn_jobs")

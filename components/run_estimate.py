@@ -1,0 +1,71 @@
+"""What a run will take, said before it starts: memory, and how many jobs are before it."""
+
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import streamlit as st
+
+from analysis import jobs, run_memory, store
+from analysis.run_memory import RunShape
+from components import cached
+
+BATCH = {True: 8, False: 16}  # samples of each set in a forward pass, with the embedded preset and without
+CHARACTERS = 3  # of English per token; tokenizers take about four, so this errs upwards
+ASSUMED = """Weights and optimiser state are counted from the shapes in the model's files, in float32, on the device that computes.
+Activations are a guess from the longest sample and the batch size. Saving and the last measurement come after training."""
+
+
+def show(study: store.Study, method: str, preset: bool, options: dict[str, str]) -> None:
+    """Memory with its parts, and the queue. `options`: flags without dashes."""
+    try:
+        parts = memory(study, shape_of(study, method, preset, options))
+    except ValueError:  # a hub id, or a folder without safetensors
+        st.caption("Memory: not known. It is counted from weights (safetensors) in a folder on this machine.")
+    else:
+        _memory(parts)
+    ahead = sum(job.active for job in jobs.jobs())
+    if ahead:
+        st.caption(f"Queue: {ahead} job{'s' if ahead > 1 else ''} before this one; it starts by itself.")
+
+
+def _memory(parts: dict[str, int]) -> None:
+    total, free = sum(parts.values()), psutil.virtual_memory().available
+    said = f"Memory: about {gigabytes(total)}; this machine has {gigabytes(free)} free"
+    if total > free:
+        st.warning(f"{said}. Without a GPU that has as much, the run will end early: a smaller batch or LoRA takes less.")
+    else:
+        st.caption(f"{said}.")
+    with st.popover("What takes the memory"):
+        table = pd.DataFrame({"Part": list(parts), "Memory": [gigabytes(size) for size in parts.values()]})
+        st.dataframe(table, hide_index=True, height="content")
+        st.caption(ASSUMED)
+
+
+def memory(study: store.Study, run: RunShape) -> dict[str, int]:
+    """Bytes by what takes them. Raises ValueError where the model is no folder with safetensors."""
+    folder = Path(study.model)
+    return run_memory.estimate(cached.tensor_shapes(folder), run_memory.model_config(folder), run)
+
+
+def shape_of(study: store.Study, method: str, preset: bool, options: dict[str, str]) -> RunShape:
+    """The settings that decide a run's memory, from the form's."""
+    rank = options.get("lora-rank")
+    return RunShape(
+        method, int(options.get("batch-size", BATCH[preset])), longest(study), options.get("retain-loss", "NLL"),
+        options.get("precision", "fp32"), int(rank) if rank else None, "retain-floor" in options, "mask" in options,
+    )
+
+
+def longest(study: store.Study) -> int:
+    """Tokens of the longest sample, guessed from its characters; at most as many as the model reads."""
+    samples = [*cached.forget_samples(study), *cached.retain_samples(study)]
+    guess = max((len(s.question) + len(s.answer) for s in samples), default=0) // CHARACTERS + 16  # and the prompt's own words
+    limit = run_memory.model_config(Path(study.model)).get("max_position_embeddings")
+    return min(guess, limit) if isinstance(limit, int) else guess
+
+
+def gigabytes(n_bytes: int) -> str:
+    """0.02 GB, 1.4 GB, 120 GB."""
+    value = n_bytes / 1e9
+    return f"{value:.0f} GB" if value >= 10 else f"{value:.2g} GB" if value >= 0.01 else "< 0.01 GB"
