@@ -1,10 +1,14 @@
 """Lethe: the overview page."""
 
-
-from components import layout, overview
+from components import layout, overview, tour
 
 study = layout.begin("Lethe", "See which memories a language model will give up, which it will keep, and through which circuits.")
-state_of = overview.collect(study)
-overview.headline(state_of)
-overview.steps(state_of)
-overview.takeaways(state_of)
+known = overview.collect(study)
+overview.headline(known)
+overview.steps(known)
+try:
+    tour.cards(tour.stops(study), study)
+except ValueError as error:
+    layout.problem("The forget set cannot be read.", str(error))
+overview.takeaways(known)
+layout.computed(overview.EXPLANATION, overview.record(study))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -103,8 +104,10 @@ def steps(overview: Overview) -> None:
         ("Conflicts", "Conflict map", overview.conflicts),
         ("Unlearn", "Unlearn", "ready"),
         ("Outcomes", "Outcomes", _count(len(overview.records), "run") if overview.records else "no run yet"),
+        ("Report", "Report", "ready" if done or overview.records else "needs results"),
     ]
-    st.subheader("The way through", anchor=False)
+    ways = [way for way in ways if way[1] in layout.PAGES]
+    st.header("The way through", anchor=False)
     for column, (number, (label, page, now)) in zip(st.columns(len(ways)), enumerate(ways, 1), strict=True):
         with column.container(border=True, height="stretch"):
             st.page_link(layout.PAGES[page], label=f"{number}. {label}", query_params=state.carried())
@@ -113,7 +116,7 @@ def steps(overview: Overview) -> None:
 
 def takeaways(overview: Overview) -> None:
     """What the numbers say, in sentences made from them."""
-    st.subheader("What was found here", anchor=False)
+    st.header("What was found here", anchor=False)
     st.caption(
         "CUD, circuit-guided unlearning difficulty, compares a sample's circuit with those of easy and hard samples. MRD, memory "
         "removal difficulty, is low where the answer hardly moves when the weights do. Neither has seen what unlearning does to "
@@ -127,6 +130,24 @@ def takeaways(overview: Overview) -> None:
     if overview.validity is not None:
         for line in findings(overview.validity):
             st.markdown(f"- {line}")
+
+
+EXPLANATION = """
+Everything on this page is read from the study's results; no model is loaded. Observed difficulty is a memory's rank by the loss that
+unlearning leaves, averaged over seeds, then methods; correlations are Spearman's with 95% bootstrap intervals over memories. A word
+such as *foretells* is only used where the interval leaves out 0. The two memories of the tour are those with the highest and the lowest
+observed difficulty. All tables are on the Report page, to take away.
+"""
+
+
+def record(study: store.Study) -> dict[str, Any]:
+    """What the figures were computed from: provenance of the scores, and the runs that count."""
+    scores = cached.scores(study)
+    kept = ("created", "fingerprint", "data", "device", "versions", "seed")
+    return {
+        "scores": {key: scores[1][key] for key in kept if key in scores[1]} if scores else "not computed",
+        "runs that count": cached.counted(study),
+    }
 
 
 def _spread(records: list[runs.RunRecord]) -> str:
