@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import comparison, conflict_map, dataset, outcomes, run_memory, runs, store, validity
+from analysis import conflict_map, dataset, outcomes, run_memory, runs, store, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty, read_alone
 from components import cohort_rule
@@ -118,14 +118,6 @@ def alone(of: store.Study) -> pd.DataFrame | None:
 @st.cache_data(max_entries=4, show_spinner=False)
 def _alone(folder: Path, stamp: float) -> pd.DataFrame:
     return read_alone(folder)
-
-
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
-def cohort_tables(chosen: list[Circuit], cohort: pd.Series, boundary: int) -> tuple[pd.DataFrame, ...]:
-    """Layer profile, edge mix and depth effects of cohorts, as `analysis.comparison` gives them (0.4 s for 160)."""
-    profile = comparison.cohort_means(comparison.layer_shares(chosen), cohort)
-    mix = comparison.cohort_means(comparison.kind_shares(chosen), cohort)
-    return profile, mix, comparison.compare(comparison.readouts_frame(chosen, boundary), cohort)
 
 
 def held_out(of: store.Study) -> pd.DataFrame | None:
@@ -259,3 +251,14 @@ def size_curve(of: store.Study, circuit: Circuit, rule: str, ablation: str) -> p
     handle = model(of.model)
     inputs = curves.inputs_of(handle, forget_samples(of), circuit, ablation)
     return curves.size_curve(handle, scores=circuit.scores, rule=rule, **inputs)
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def answer_by_layer(of: store.Study, circuit: Circuit) -> pd.DataFrame:
+    """The logit lens of a circuit's sample, next to other answers (`analysis.logit_lens`); raises as above."""
+    from analysis import curves, logit_lens
+
+    handle, samples = model(of.model), forget_samples(of)
+    curves.inputs_of(handle, samples, circuit, "zero")  # raises if this is another model or the sample is gone
+    sample = next(sample for sample in samples if sample.id == circuit.sample_id)
+    return logit_lens.answer_by_layer(handle, sample, samples)

@@ -1,6 +1,5 @@
-"""The frame of every page: title, the question it answers, navigation and the choice of study."""
+"""The frame of every page: title, the question it answers, sidebar, and a link to exactly this view."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,41 +7,46 @@ from typing import Any
 import streamlit as st
 
 from analysis import store
-from components import state
+from components import cached, copy_link, sample_card, sidebar, state, tour
+from components.formats import escape
+from components.links import PAGES
+
+__all__ = ["PAGES", "begin", "computed", "escape", "needs", "problem"]
 
 ICON = str(Path(__file__).with_name("icon.png"))  # a named icon would be fetched from another host
-PAGES = {
-    "Overview": "app.py",
-    "Forget set": "pages/forget_set.py",
-    "Difficulty": "pages/difficulty.py",
-    "Circuit explorer": "pages/circuits.py",
-    "Easy vs hard": "pages/easy_vs_hard.py",
-    "Conflict map": "pages/conflicts.py",
-    "Unlearn": "pages/unlearn.py",
-    "Outcomes": "pages/outcomes.py",
-}
-
 STYLE = """
 .stMainBlockContainer { padding: 2.4rem 2.5rem 3rem; }
 [data-testid="stSidebarHeader"] { height: 2.6rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
-"""  # Streamlit's own paddings would take a third of a 768-pixel screen
+[data-testid="stMain"] [data-testid="stPageLink-NavLink"] { padding-left: 0; padding-right: 0; }
+[data-testid="stMain"] [data-testid="stPageLink-NavLink"] p { text-decoration: underline; text-underline-offset: 3px; }
+[data-testid="stCaptionContainer"] { opacity: 0.8; }
+button[kind^="primary"], button[kind^="primary"]:hover { color: light-dark(#ffffff, #12181f); }
+[data-testid="stFileUploaderDropzone"] { visibility: hidden; position: relative; }
+[data-testid="stFileUploaderDropzone"] > *, [data-testid="stFileUploaderDropzone"]::before { visibility: visible; }
+[data-testid="stFileUploaderDropzone"]::before { content: ""; position: absolute; inset: 0; border: 1px dashed; border-radius: inherit; opacity: 0.4;
+  pointer-events: none; }
+"""  # Streamlit's own paddings would take a third of a 768-pixel screen; its captions and, on dark, its primary buttons are too faint,
+# and its drop zone has a role that contradicts its label: hidden, with its content and its frame shown, it has no role at all
 
 
 def begin(title: str, question: str) -> store.Study:
-    """Page config, navigation, study and heading; the first call of every page. Returns the study to show."""
+    """Page config, sidebar, heading and, where it is open, the sample card; the first call of every page. Returns the study to show."""
     st.set_page_config(page_title=title if title == "Lethe" else f"{title} - Lethe", page_icon=ICON, layout="wide")
     st.html(f"<style>{STYLE}</style>")
-    state.carry()
+    state.carry(title)
     current = state.study()
-    with st.sidebar:
-        st.markdown("### Lethe")
-        for name, file in PAGES.items():
-            st.page_link(file, label=name, query_params=state.carried())
-        st.divider()
-        _study_picker(current)
-    st.title(title)
+    questions = cached.questions(current)
+    sample = state.selected(questions.index)
+    sidebar.show(current, questions, sample)
+    heading, link = st.columns([5, 1], vertical_alignment="center")
+    heading.title(title)
+    with link:
+        copy_link.show(key="copy_link")
     st.caption(question)
+    tour.banner(current)
+    if sample and state.card_is_open():
+        sample_card.show(current, questions, sample)
     return current
 
 
@@ -66,19 +70,3 @@ def computed(explanation: str, record: Mapping[str, Any]) -> None:
     with st.expander("How this is computed"):
         st.markdown(explanation)
         st.json(dict(record), expanded=False)
-
-
-def escape(text: str) -> str:
-    """Text from data inside Markdown, which shows it letter by letter."""
-    return re.sub(r"([\\`*_\[\]()<>!:$~#|&])", r"\\\1", " ".join(text.split()))
-
-
-def _study_picker(current: store.Study) -> None:
-    studies = {s.slug: s.title for s in store.studies()}
-    if len(studies) == 1:
-        st.caption(f"Study: {escape(current.title)}")
-        return
-    chosen = st.selectbox("Study", list(studies), index=list(studies).index(current.slug), format_func=studies.__getitem__)
-    if chosen != current.slug:
-        state.select_study(chosen)
-        st.rerun()

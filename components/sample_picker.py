@@ -1,12 +1,12 @@
 """Choose one sample by its question, and say in words how hard it is."""
 
-import math
 from collections.abc import Container
 
 import pandas as pd
 import streamlit as st
 
 from components import state
+from components.formats import rank_in_words, shortened
 
 
 def ranked(scores: pd.DataFrame, known: Container[str], observed: pd.Series | None) -> pd.DataFrame:
@@ -20,9 +20,23 @@ def ranked(scores: pd.DataFrame, known: Container[str], observed: pd.Series | No
 def show(table: pd.DataFrame) -> str:
     """Pick a row of a scores table (hardest by CUD first); returns its sample_id, and keeps it in the URL."""
     left, right = st.columns(2)
-    chosen = _pick(left, table, "Sample")
+    with left:
+        chosen = choose(questions(table), key="sample")
     with right.container(gap=None):
         describe(table, chosen)
+    return chosen
+
+
+def choose(asked: pd.Series, *, key: str) -> str:
+    """Pick a sample of `asked` (question by sample id, the hardest first) by its question, or go on to the one before or after it."""
+    ids = list(asked.index)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = _pick(st, asked, "Sample", key=key)
+        place = ids.index(chosen)
+        for label, step in (("Previous", -1), ("Next", 1)):
+            to = ids[min(max(place + step, 0), len(ids) - 1)]
+            st.button(label, key=f"{key}_{label}", help="In the order of CUD ranks, the hardest first", disabled=to == chosen,
+                      on_click=state.select_sample, args=(to,))
     return chosen
 
 
@@ -30,8 +44,8 @@ def show_pair(table: pd.DataFrame) -> tuple[str, str]:
     """Pick two rows, at first the easiest (left) and the hardest (right) by CUD; a button swaps them."""
     order = ordered(table)["sample_id"].tolist()
     left, middle, right = st.columns([9, 2, 9], vertical_alignment="bottom")
-    first = _pick(left, table, "Left sample", "left", default=order[-1])
-    second = _pick(right, table, "Right sample", "right", default=order[0])
+    first = _pick(left, questions(table), "Left sample", "left", order[-1], key="left")
+    second = _pick(right, questions(table), "Right sample", "right", order[0], key="right")
     middle.button("Swap", width="stretch", on_click=_swap, args=(first, second))
     st.caption("Opens with the easiest (left) and the hardest (right) by CUD.")
     for column, chosen in zip(st.columns(2), (first, second), strict=True):
@@ -45,16 +59,26 @@ def _swap(left: str, right: str) -> None:
     state.select_sample(left, "right")
 
 
-def _pick(place, table: pd.DataFrame, label: str, slot: str = "sample", default: str | None = None) -> str:
-    table = ordered(table)
-    questions = dict(zip(table["sample_id"], table["question"], strict=True))
-    key = f"{slot}_choice"
-    st.session_state[key] = state.sample_id(list(questions), default, slot)
+def _pick(place, asked: pd.Series, label: str, slot: str = "sample", default: str | None = None, *, key: str) -> str:
+    names, widget = labels(asked), f"{key}_choice"
+    st.session_state[widget] = state.sample_id(list(names), default, slot)
 
     def chosen() -> None:
-        state.select_sample(st.session_state[key], slot)
+        state.select_sample(st.session_state[widget], slot)
 
-    return place.selectbox(label, list(questions), format_func=questions.get, key=key, on_change=chosen)
+    return place.selectbox(label, list(names), format_func=names.get, key=widget, on_change=chosen)
+
+
+def labels(asked: pd.Series) -> dict[str, str]:
+    """What a list shows each sample as: its question in one line, with a number where two would look the same."""
+    short = asked.map(lambda question: shortened(question, 140))
+    again = short.groupby(short).cumcount()
+    return {name: text if n == 0 else f"{text} ({n + 1})" for name, text, n in zip(short.index, short, again, strict=True)}
+
+
+def questions(table: pd.DataFrame) -> pd.Series:
+    """Question by sample id, the hardest by CUD first."""
+    return ordered(table).set_index("sample_id")["question"]
 
 
 def ordered(table: pd.DataFrame) -> pd.DataFrame:
@@ -69,12 +93,3 @@ def describe(table: pd.DataFrame, sample_id: str) -> None:
     anchor = ["an anchor for the other half"] if str(row["cud_role"]).startswith("anchor") else []
     st.caption("; ".join(words + anchor))
     st.text(row["answer"])  # as text: data is never markup
-
-
-def rank_in_words(ranks: pd.Series, rank: float) -> str:
-    """'hardest 12 of 160', or from the other end where that is shorter: 'easiest 3 of 160'. Rank 1 is the hardest."""
-    n = int(ranks.count())
-    if pd.isna(rank):
-        return "not computed"
-    from_easy = n + 1 - math.ceil(rank)  # two samples may share a rank, such as 1.5
-    return f"hardest {int(rank)} of {n}" if rank <= from_easy else f"easiest {from_easy} of {n}"

@@ -1,0 +1,156 @@
+"""Everything known of one forget sample, joined from a study's tables: what it is, its scores, its circuit, and what runs did to it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from analysis.circuit import Circuit
+from analysis.conflict_map import ConflictMap
+from analysis.dataset import Sample
+from analysis.runs import Run
+
+CAUSES = ("n_private", "exposure", "ending_shared_with")  # what the embedded world was made with
+SCORES = ("cud", "mrd", "base_nll")
+DEPTHS = ("late_share", "mean_layer", "mean_path", "longest_path", "n_edges")
+RUN_COLUMNS = ["run", "method", "seed", "before", "after", "gone_at", "over_epochs", "says"]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A study as far as it is computed; None or empty = not. All but `runs` and `conflicts` have a row per sample.
+
+    `scores`: scores.csv. `depths`: DEPTHS by sample id. `observed`: observed difficulty by sample id, and `counted` its runs' names.
+    `says`: by run, the greedy answers after it by sample id. `alone`: the rows of alone.csv.
+    """
+
+    scores: pd.DataFrame | None = None
+    circuits: dict[str, Circuit] = field(default_factory=dict)
+    depths: pd.DataFrame | None = None
+    observed: pd.Series | None = None
+    counted: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
+    says: dict[str, pd.Series] = field(default_factory=dict)
+    alone: pd.DataFrame | None = None
+    conflicts: ConflictMap | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A value among those of all samples: `below` is the share of the others that are smaller, ties counting half (NaN if alone)."""
+
+    value: float
+    n: int
+    below: float
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """None = not computed for this sample. Scores in their own units, losses in nats per answer token, shares in [0, 1].
+
+    `row` counts from 0. `cud_role`, `fold`, `template` and the ranks (1 = hardest) are those of scores.csv. `runs` has RUN_COLUMNS, one
+    row per run that has the sample; `alone` method, updates and forgotten. `conflict_nodes` are the nodes of its circuit that are in
+    conflict on the study's map, in the order of the forward pass; `n_nodes` how many heads and MLPs its circuit has.
+    """
+
+    sample_id: str
+    question: str
+    answer: str
+    row: int
+    causes: dict[str, Any]
+    template: str | None
+    cud_role: str | None
+    fold: int | None
+    n_answer_tokens: int | None
+    mrd_stderr: float | None
+    rank_cud: float | None
+    rank_mrd: float | None
+    scores: dict[str, Place]
+    depths: dict[str, Place]
+    observed_rank: float | None
+    n_observed: int
+    n_runs_observed: int
+    runs: pd.DataFrame
+    alone: pd.DataFrame | None
+    conflict_nodes: tuple[str, ...] | None
+    n_nodes: int | None
+
+
+def collect(sample: Sample, tables: Tables) -> SampleRecord:
+    """What the tables know of a sample; plain lookups, nothing is computed but places."""
+    scored = _row(tables.scores, sample.id)
+    circuit = tables.circuits.get(sample.id)
+    nodes = None if circuit is None else circuit_nodes(circuit)
+    observed = tables.observed if tables.observed is not None and sample.id in tables.observed.index else None
+    return SampleRecord(
+        sample_id=sample.id, question=sample.question, answer=sample.answer, row=sample.row,
+        causes={name: sample.meta[name] for name in CAUSES if name in sample.meta},
+        template=_cell(scored, "template", str), cud_role=_cell(scored, "cud_role", str), fold=_cell(scored, "fold", int),
+        n_answer_tokens=_cell(scored, "n_answer_tokens", int), mrd_stderr=_cell(scored, "mrd_stderr", float),
+        rank_cud=_cell(scored, "rank_cud", float), rank_mrd=_cell(scored, "rank_mrd", float),
+        scores=_places(tables.scores, sample.id, SCORES), depths=_places(tables.depths, sample.id, DEPTHS),
+        observed_rank=None if observed is None else float(observed[sample.id]),
+        n_observed=0 if observed is None else int(observed.count()), n_runs_observed=len(tables.counted),
+        runs=_in_runs(sample.id, tables), alone=_alone(sample.id, tables.alone),
+        conflict_nodes=None if nodes is None or tables.conflicts is None else _in_conflict(nodes, tables.conflicts),
+        n_nodes=None if nodes is None else len(nodes),
+    )
+
+
+def circuit_nodes(circuit: Circuit) -> set[str]:
+    """Heads and MLPs on an edge of a circuit; `input` and `logits` are no parts of the model that could be trained."""
+    sources, columns = circuit.in_circuit.nonzero()
+    index = circuit.index
+    names = {index.forward_names[i] for i in sources} | {index.backward_names[i].partition("<")[0] for i in columns}
+    return names - {"input", "logits"}
+
+
+def _in_conflict(nodes: set[str], found: ConflictMap) -> tuple[str, ...]:
+    return tuple(name for name, node in found.nodes.items() if node.label == "conflict" and name in nodes)
+
+
+def _row(frame: pd.DataFrame | None, sample_id: str) -> pd.Series | None:
+    """The sample's row of a table with the column `sample_id`."""
+    if frame is None or not (mine := frame["sample_id"] == sample_id).any():
+        return None
+    return frame[mine].iloc[0]
+
+
+def _cell(row: pd.Series | None, column: str, kind: type) -> Any:
+    """None where there is no row, no such column, or no number in it."""
+    return None if row is None or column not in row or pd.isna(row[column]) else kind(row[column])
+
+
+def _places(frame: pd.DataFrame | None, sample_id: str, columns: tuple[str, ...]) -> dict[str, Place]:
+    row = _row(frame, sample_id)
+    found = {column: _cell(row, column, float) for column in columns}
+    return {column: place(frame[column], value) for column, value in found.items() if value is not None}
+
+
+def place(values: pd.Series, value: float) -> Place:
+    """Where a value lies among `values`, of which it is one."""
+    n, smaller, equal = int(values.count()), int((values < value).sum()), int((values == value).sum())
+    return Place(value, n, (smaller + (equal - 1) / 2) / (n - 1) if n > 1 else float("nan"))
+
+
+def _in_runs(sample_id: str, tables: Tables) -> pd.DataFrame:
+    rows = [_in_run(sample_id, run, tables.says.get(run.record.name)) for run in tables.runs]
+    return pd.DataFrame([row for row in rows if row], columns=RUN_COLUMNS)
+
+
+def _in_run(sample_id: str, run: Run, says: pd.Series | None) -> dict[str, Any] | None:
+    """`over_epochs`: the probability from epoch 0 on. `says`: None where the run was not evaluated."""
+    row = _row(run.samples, sample_id)
+    if row is None:
+        return None
+    curve = run.trajectories[run.trajectories["sample_id"] == sample_id].sort_values("epoch")["probability"]
+    return {
+        "run": run.record.name, "method": run.record.method, "seed": run.record.seed, "before": float(row["probability_before"]),
+        "after": float(row["probability_after"]), "gone_at": _cell(row, "forgotten_epoch", int), "over_epochs": curve.tolist(),
+        "says": None if says is None else says.get(sample_id),
+    }
+
+
+def _alone(sample_id: str, table: pd.DataFrame | None) -> pd.DataFrame | None:
+    mine = None if table is None else table[table["sample_id"] == sample_id]
+    return None if mine is None or mine.empty else mine[["method", "updates", "forgotten"]].reset_index(drop=True)

@@ -1,0 +1,33 @@
+"""How numbers and words of data are written, the same on every page."""
+
+import math
+import re
+
+import pandas as pd
+
+
+def escape(text: str) -> str:
+    """Text from data inside Markdown, which shows it letter by letter."""
+    return re.sub(r"([\\`*_\[\]()<>!:$~#|&])", r"\\\1", " ".join(text.split()))
+
+
+def shortened(text: str, most: int = 90) -> str:
+    """Text from data in one line of at most `most` letters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def needs(what: str) -> str:
+    """What stands in place of a number that is not there."""
+    return f"not computed: needs {what}"
+
+
+def rank_in_words(ranks: pd.Series, rank: float) -> str:
+    """'hardest 12 of 160', or from the other end where that is shorter: 'easiest 3 of 160'. Rank 1 is the hardest."""
+    return "not computed" if pd.isna(rank) else hardest(rank, int(ranks.count()))
+
+
+def hardest(rank: float, n: int) -> str:
+    """The same of a rank that is known, among `n`."""
+    from_easy = n + 1 - math.ceil(rank)  # two samples may share a rank, such as 1.5
+    return f"hardest {int(rank)} of {n}" if rank <= from_easy else f"easiest {from_easy} of {n}"

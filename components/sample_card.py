@@ -1,0 +1,97 @@
+"""Everything known of one sample, in a dialog over any page: `card=1` in the address opens it."""
+
+from contextlib import suppress
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis import sample_record, store
+from analysis.runs import FORGOTTEN_BELOW
+from components import cached, card_facts, conflict_source, copy_link, sample_picker, sample_strip, state
+from components.formats import escape, needs
+from components.links import PAGES
+
+LINKED = ("Circuit explorer", "Easy vs hard", "Outcomes", "Difficulty")
+
+
+@st.dialog("Sample card", width="large", on_dismiss=state.close_card)
+def show(current: store.Study, questions: pd.Series, chosen: str) -> None:
+    """`questions` by sample id, the hardest first; `chosen` is one of them."""
+    _choice(questions, chosen)
+    sample = next((sample for sample in cached.forget_samples(current) if sample.id == chosen), None)
+    if sample is None:
+        st.info("This sample has scores, but the forget set no longer has it.")
+        return
+    tables = _tables(current)
+    record = sample_record.collect(sample, tables)
+    cohort = _found(lambda: cached.described(current)["cohort"][chosen])
+    st.markdown(f"**{escape(record.question)}**")
+    st.text(record.answer)
+    what, hard, circuit = st.columns([3, 4, 4], gap="medium")
+    what.markdown(card_facts.what(record, cohort))
+    with hard:
+        st.markdown(card_facts.difficulty(record))
+        if {"cud", "mrd"} <= set(record.scores):
+            st.plotly_chart(sample_strip.figure(tables.scores, chosen), theme=None, key="card_strip", config={"displayModeBar": False})
+    circuit.markdown(card_facts.circuit(record, state.boundary(_n_layers(tables))))
+    st.markdown(card_facts.outcome(record))
+    _runs(record.runs)
+    with st.container(horizontal=True):
+        for page in LINKED:
+            st.page_link(PAGES[page], label=page, query_params=state.carried())
+
+
+def _choice(questions: pd.Series, chosen: str) -> None:
+    """Another sample: by its question, or the one before or after by CUD rank."""
+    picker, link = st.columns([6, 1], vertical_alignment="bottom")
+    with picker:
+        picked = sample_picker.choose(questions, key="card")
+    with link:
+        copy_link.show(key="copy_card_link")
+    if picked != chosen:
+        st.rerun()  # the page below shows it too
+
+
+def _tables(current: store.Study) -> sample_record.Tables:
+    """What is on disk of the study; a part that cannot be read counts as not there, and its own page says why."""
+    scored, circuits = _found(lambda: cached.scores(current)), _found(lambda: cached.circuits(current))
+    records = cached.run_records(current)
+    found = [run for record in records if (run := _found(lambda r=record: cached.run(r.folder)))]
+    says = {r.name: e.generations for r in records if (e := _found(lambda r=r: cached.evaluation(r.folder)))}
+    maps = list(conflict_source.folders(current).values())
+    boundary = state.boundary(next(iter(circuits[0].values())).index.n_layers) if circuits else 1
+    return sample_record.Tables(
+        scores=scored[0] if scored else None, circuits=circuits[0] if circuits else {},
+        depths=_found(lambda: cached.depths(current, boundary)), observed=cached.observed(current),
+        counted=tuple(cached.counted(current)), runs=tuple(found), says=says, alone=_found(lambda: cached.alone(current)),
+        conflicts=_found(lambda: cached.conflicts(maps[0])) if maps else None,
+    )
+
+
+def _found(read: Any) -> Any:
+    with suppress(ValueError):
+        return read()
+    return None
+
+
+def _n_layers(tables: sample_record.Tables) -> int:
+    return next((circuit.index.n_layers for circuit in tables.circuits.values()), 2)
+
+
+def _runs(table: pd.DataFrame) -> None:
+    """A row per run: before, after, over the epochs, and what the model says then."""
+    if table.empty:
+        return
+    number = st.column_config.NumberColumn
+    formats = {
+        "method": st.column_config.TextColumn("Method", width=95), "seed": number("Seed", width=50, format="%d"),
+        "before": number("Before", width=60, format="%.2f", help="Probability per answer token, exp(-NLL)"),
+        "after": number("After", width=60, format="%.2f"),
+        "gone_at": number("Gone at", width=65, format="%d", help=f"First epoch below {FORGOTTEN_BELOW}"),
+        "over_epochs": st.column_config.LineChartColumn("Over epochs", width=120, y_min=0, y_max=1, help="Probability, epoch by epoch"),
+        "says": st.column_config.TextColumn("Says after (greedy)", width="large"),
+    }
+    shown = table.assign(says=table["says"].fillna(needs("an evaluation"))).sort_values(["method", "seed"]).drop(columns="run")
+    height = min(248, 38 + 35 * len(shown))
+    st.dataframe(shown, hide_index=True, height=height, placeholder="never", alt="Runs of this sample", column_config=formats)

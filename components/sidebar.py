@@ -1,0 +1,48 @@
+"""The sidebar of every page: the pages, the study, and the selected sample with the way to its card."""
+
+import pandas as pd
+import streamlit as st
+
+from analysis import store
+from components import demo_mode, state
+from components.formats import escape, shortened
+from components.links import PAGES
+
+
+def show(current: store.Study, questions: pd.Series, sample: str | None) -> None:
+    """`questions` by sample id, the hardest first; `sample`: the selected one."""
+    with st.sidebar:
+        st.markdown("### Lethe")
+        if demo_mode.on():
+            st.caption("**Read-only demo**")
+        for name, file in PAGES.items():
+            st.page_link(file, label=name, query_params=state.carried())
+        st.divider()
+        _study_picker(current)
+        if len(questions):
+            _selected(questions, sample)
+
+
+def _study_picker(current: store.Study) -> None:
+    studies = {s.slug: s.title for s in store.studies()}
+    if len(studies) == 1:
+        st.caption(f"Study: {escape(current.title)}")
+        return
+    chosen = st.selectbox("Study", list(studies), index=list(studies).index(current.slug), format_func=studies.__getitem__)
+    if chosen != current.slug:
+        state.select_study(chosen)
+        st.rerun()
+
+
+def _selected(questions: pd.Series, sample: str | None) -> None:
+    """The question of the selected sample. Without one, the card opens with the hardest."""
+    with st.container(gap="small"):
+        st.caption("Selected sample" if sample else "No sample selected")
+        if sample:
+            st.text(shortened(questions[sample]))
+        st.button("Sample card", key="open_card", width="stretch", on_click=_open, args=(sample or questions.index[0],))
+
+
+def _open(sample: str) -> None:
+    state.select_sample(sample)
+    state.open_card()
