@@ -1,4 +1,4 @@
-"""A fresh server on a temporary workspace, and Chromium watching for requests that leave the machine and for console errors."""
+"""Servers on temporary workspaces, and Chromium watching for requests that leave the machine and for console errors."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
+SETTLED = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+    && document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]')"""
 
 
 def pytest_collection_modifyitems(items):
@@ -26,23 +30,22 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="needs chromium: apt-get install chromium"))
 
 
-@pytest.fixture
-def server(tmp_path):
-    """Address of a server that nobody has visited yet; its workspace is empty."""
+@contextmanager
+def serve(workspace: Path, app: Path = ROOT / "app.py", **environment: str) -> Iterator[str]:
+    """The address of a server that nobody has visited yet, on this workspace."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    env = os.environ | {"LETHE_WORKSPACE": str(tmp_path / "workspace"), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
-        address = f"http://127.0.0.1:{port}"
-        try:
-            _wait_until_up(address, process)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(20)
+    env = os.environ | {"LETHE_WORKSPACE": str(workspace), "HF_HUB_OFFLINE": "1"} | environment
+    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port), "--server.headless", "true"]
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def _wait_until_up(address: str, process: subprocess.Popen) -> None:
@@ -57,22 +60,49 @@ def _wait_until_up(address: str, process: subprocess.Popen) -> None:
 
 
 @pytest.fixture
-def page():
-    """A browser page; the test fails if it asked another host for anything, or printed an error."""
+def server(tmp_path):
+    """A server of the test's own, for tests that write; its workspace is empty."""
+    with serve(tmp_path / "workspace") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory):
+    """One server for all tests that only look."""
+    with serve(tmp_path_factory.mktemp("shared")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chromium():
     from playwright.sync_api import sync_playwright
 
-    outside, errors = [], []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        view = browser.new_page(viewport={"width": 1366, "height": 768})
-        view.on("request", lambda r: None if r.url.startswith(LOCAL) else outside.append(r.url))
-        view.on("console", lambda m: errors.append(m.text) if m.type == "error" and not _is_probe(m) else None)
-        view.on("pageerror", lambda e: errors.append(str(e)))
-        view.set_default_timeout(60_000)
-        yield view
+        yield browser
         browser.close()
-    assert not outside
-    assert not errors
+
+
+@pytest.fixture
+def new_page(chromium):
+    """new_page(scheme) -> a page of a browser of its own; the test fails if one asked another host for anything, printed an error
+    or opened a dialog."""
+    faults, contexts = [], []
+
+    def opened(scheme: str = "light", **options):
+        contexts.append(chromium.new_context(viewport={"width": 1366, "height": 768}, color_scheme=scheme, **options))
+        page = contexts[-1].new_page()
+        page.on("request", lambda r: None if r.url.startswith(LOCAL) else faults.append(f"asked for {r.url}"))
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" and not _is_probe(m) else None)
+        page.on("pageerror", lambda e: faults.append(str(e)))
+        page.on("dialog", lambda d: (faults.append(f"dialog {d.message}"), d.dismiss()))
+        page.set_default_timeout(60_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not faults
 
 
 def _is_probe(message) -> bool:
@@ -81,19 +111,28 @@ def _is_probe(message) -> bool:
 
 
 @pytest.fixture
+def page(new_page):
+    return new_page()
+
+
+@pytest.fixture
 def visit(server, page):
-    """visit(path) -> the page once its script has run, without an exception box."""
+    """visit(path) -> the page on a server of its own once its script has run, without an exception box."""
+    return lambda path="": go(page, f"{server}/{path}")
 
-    def go(path: str = ""):
-        page.goto(f"{server}/{path}", wait_until="domcontentloaded")
-        settle(page)
-        return page
 
-    return go
+@pytest.fixture
+def look(shared_server, new_page):
+    """look(path, scheme) -> a new page on the shared server, likewise."""
+    return lambda path="", scheme="light": go(new_page(scheme), f"{shared_server}/{path}")
+
+
+def go(page, address: str):
+    page.goto(address, wait_until="domcontentloaded")
+    settle(page)
+    return page
 
 
 def settle(page) -> None:
-    page.wait_for_selector('[data-testid=stApp][data-test-script-state="notRunning"]')
-    page.wait_for_selector("h1")
-    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')")
+    page.wait_for_function(SETTLED)
     assert page.locator("[data-testid=stException]").count() == 0
