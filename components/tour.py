@@ -168,8 +168,9 @@ def _way(row: pd.Series, more: str, less: str) -> str:
 
 
 def _figures(row: pd.Series) -> str:
-    defined = row["spearman"] == row["spearman"]
-    return f"{row['spearman']:.2f}, {row['low']:.2f} to {row['high']:.2f}" if defined else "not defined, as one of the two does not vary"
+    if row["spearman"] != row["spearman"]:
+        return "not defined, as one of the two does not vary"
+    return f"{row['spearman']:.2f}, {row['low']:.2f} to {row['high']:.2f}"
 
 
 def _lasting(study: store.Study) -> str | None:
