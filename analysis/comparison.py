@@ -12,10 +12,27 @@ from analysis.depth import depth_readouts, edge_kind_shares
 
 N_DRAWS = 2000
 READOUTS = ("mean_layer", "late_share", "mean_span", "mean_path", "longest_path")
-COLUMNS = [
-    "value", "n_easy", "n_hard", "easy", "easy_low", "easy_high", "hard", "hard_low", "hard_high",
-    "difference", "difference_low", "difference_high", "cliffs_delta", "chance_delta", "p_value",
-]
+EFFECT = ["difference", "difference_low", "difference_high", "cliffs_delta", "chance_delta", "p_value"]
+Names = tuple[str, str]
+
+
+def two_cohorts(cohort: pd.Series, names: Names, seed: int = 0) -> pd.Series:
+    """`cohort` (easy, middle, hard, unscored) with only the two of `names` left, the other scored samples being `rest`.
+
+    `others`: all scored samples that are not in the other cohort. `random`: the control, as many samples as the other cohort has
+    (against `others`: as `hard` has), drawn from the rest; fewer where the rest is smaller. So no sample is ever in both.
+    Raises ValueError if both names are the same, or one is not known.
+    """
+    known = ("easy", "middle", "hard", "others", "random")
+    if names[0] == names[1] or not set(names) <= set(known):
+        raise ValueError(f"expected two different cohorts of {', '.join(known)}, got {names[0]!r} and {names[1]!r}")
+    found = cohort.where(cohort.isin([*names, "unscored"]), "rest")
+    if "random" in names:
+        other = names[1 - names.index("random")]
+        n = int((cohort == ("hard" if other == "others" else other)).sum())
+        free = cohort.index[found == "rest"]
+        found[np.random.default_rng(seed).choice(free, min(n, len(free)), replace=False)] = "random"
+    return found.replace("rest", "others") if "others" in names else found
 
 
 def readouts_frame(circuits: list[Circuit], boundary: int) -> pd.DataFrame:
@@ -41,10 +58,10 @@ def kind_shares(circuits: list[Circuit]) -> pd.DataFrame:
     return frame.rename(columns=lambda name: name.removeprefix("share_"))
 
 
-def cohort_means(values: pd.DataFrame, cohort: pd.Series, seed: int = 0) -> pd.DataFrame:
-    """Mean of each column in the easy and hard cohort with a bootstrap 95 % interval, next to what chance gives.
+def cohort_means(values: pd.DataFrame, cohort: pd.Series, names: Names = ("easy", "hard"), seed: int = 0) -> pd.DataFrame:
+    """Mean of each column in the cohorts of `names` with a bootstrap 95 % interval, next to what chance gives.
 
-    The rows of cohort `random` are the control: `low` and `high` enclose the mean of 95 % of random cohorts as large as the
+    The rows of cohort `chance` are the control: `low` and `high` enclose the mean of 95 % of random cohorts as large as the
     larger of the two, drawn from all scored samples. Columns: value, cohort, mean, low, high, n.
     """
     rng = np.random.default_rng(seed)
@@ -53,33 +70,35 @@ def cohort_means(values: pd.DataFrame, cohort: pd.Series, seed: int = 0) -> pd.D
     rows = []
     for column in values:
         sizes = []
-        for name in ("easy", "hard"):
+        for name in names:
             some = _finite(values.loc[cohort == name, column])
             sizes.append(len(some))
             rows.append((column, name, some.mean() if len(some) else np.nan, *bootstrap_interval(some, rng), len(some)))
         pool = _finite(everyone[column])
         n_random = min(max(sizes), len(pool))
         means = [rng.choice(pool, n_random, replace=False).mean() for _ in range(N_DRAWS // 4)] if n_random else [np.nan]
-        rows.append((column, "random", float(np.mean(means)), *np.quantile(means, [0.025, 0.975]), n_random))
+        rows.append((column, "chance", float(np.mean(means)), *np.quantile(means, [0.025, 0.975]), n_random))
     return pd.DataFrame(rows, columns=["value", "cohort", "mean", "low", "high", "n"])
 
 
-def compare(values: pd.DataFrame, cohort: pd.Series, seed: int = 0) -> pd.DataFrame:
-    """Hard against easy for each column of `values`, one row per column.
+def compare(values: pd.DataFrame, cohort: pd.Series, names: Names = ("easy", "hard"), seed: int = 0) -> pd.DataFrame:
+    """The second cohort of `names` against the first for each column of `values`, one row per column; said here of hard and easy.
 
-    Means with bootstrap 95 % intervals; `difference` = hard minus easy with its interval; `cliffs_delta` = P(hard > easy) -
-    P(hard < easy), in [-1, 1]; `p_value` of a two-sided permutation test of the difference (labels shuffled within the two
-    cohorts) and `p_holm`, corrected for the number of columns; `chance_delta`, the control: 95 % of pairs of disjoint random
-    cohorts of the same sizes, drawn from all scored samples, have a smaller |delta|. NaN where a cohort is empty.
+    n and means of both, in columns by their names, with bootstrap 95 % intervals; `difference` = hard minus easy with its interval;
+    `cliffs_delta` = P(hard > easy) - P(hard < easy), in [-1, 1]; `p_value` of a two-sided permutation test of the difference (labels
+    shuffled within the two cohorts) and `p_holm`, corrected for the number of columns; `chance_delta`, the control: 95 % of pairs of
+    disjoint random cohorts of the same sizes, drawn from all scored samples, have a smaller |delta|. NaN where a cohort is empty.
     """
     rng = np.random.default_rng(seed)
     cohort = cohort.reindex(values.index)
     rows = []
     for column in values:
-        easy, hard = (_finite(values.loc[cohort == name, column]) for name in ("easy", "hard"))
+        easy, hard = (_finite(values.loc[cohort == name, column]) for name in names)
         everyone = _finite(values.loc[cohort.notna() & (cohort != "unscored"), column])
         rows.append((column, len(easy), len(hard), *_effect(easy, hard, everyone, rng)))
-    frame = pd.DataFrame(rows, columns=COLUMNS).set_index("value")
+    means = [f"{name}{side}" for name in names for side in ("", "_low", "_high")]
+    columns = ["value", *(f"n_{name}" for name in names), *means, *EFFECT]
+    frame = pd.DataFrame(rows, columns=columns).set_index("value")
     frame["p_holm"] = holm(frame["p_value"].to_numpy())
     return frame
 
@@ -125,7 +144,7 @@ def holm(p_values: Float[np.ndarray, " n_tests"]) -> Float[np.ndarray, " n_tests
 
 def _effect(easy, hard, everyone, rng) -> tuple[float, ...]:
     if not len(easy) or not len(hard):
-        return (np.nan,) * (len(COLUMNS) - 3)
+        return (np.nan,) * (6 + len(EFFECT))
     gaps = _resampled_means(hard, rng) - _resampled_means(easy, rng)
     low, high = np.quantile(gaps, [0.025, 0.975]) if min(len(easy), len(hard)) > 1 else (np.nan, np.nan)
     return (

@@ -114,8 +114,8 @@ def test_random_cohorts_enclose_the_mean_of_everyone(rng):
     cohort = labels(20)
     values = pd.DataFrame({"x": [*rng.normal(0, 1, 20), *rng.normal(3, 1, 20)]}, index=cohort.index)
     means = comparison.cohort_means(values, cohort).set_index("cohort")
-    assert means.loc["random", "low"] < values["x"].mean() < means.loc["random", "high"]
-    assert means.loc["easy", "mean"] < means.loc["random", "low"] and means.loc["hard", "mean"] > means.loc["random", "high"]
+    assert means.loc["chance", "low"] < values["x"].mean() < means.loc["chance", "high"]
+    assert means.loc["easy", "mean"] < means.loc["chance", "low"] and means.loc["hard", "mean"] > means.loc["chance", "high"]
     assert (means["n"] == 20).all()
 
 
@@ -123,3 +123,38 @@ def test_the_same_seed_gives_the_same_numbers(rng):
     cohort = labels(10)
     values = pd.DataFrame({"x": rng.normal(size=20)}, index=cohort.index)
     pd.testing.assert_frame_equal(comparison.compare(values, cohort), comparison.compare(values, cohort))
+
+
+def test_two_cohorts_are_disjoint_and_the_rest_is_there_to_draw_from():
+    cohort = pd.Series(["easy"] * 4 + ["middle"] * 9 + ["hard"] * 5 + ["unscored"] * 2, index=[f"s{i}" for i in range(20)])
+    found = comparison.two_cohorts(cohort, ("easy", "hard"))
+    assert found.value_counts().to_dict() == {"easy": 4, "hard": 5, "rest": 9, "unscored": 2}
+    others = comparison.two_cohorts(cohort, ("others", "middle"))
+    assert others.value_counts().to_dict() == {"others": 9, "middle": 9, "unscored": 2} and (others[cohort == "hard"] == "others").all()
+    drawn = comparison.two_cohorts(cohort, ("hard", "random"))
+    assert drawn.value_counts().to_dict() == {"hard": 5, "random": 5, "rest": 8, "unscored": 2}
+    assert (drawn[cohort == "hard"] == "hard").all()
+    assert comparison.two_cohorts(cohort, ("random", "others")).value_counts()["random"] == 5
+    assert not drawn.equals(comparison.two_cohorts(cohort, ("hard", "random"), seed=1))
+
+
+def test_random_cohorts_are_drawn_evenly_from_those_outside_the_other():
+    cohort = pd.Series(["easy"] * 3 + ["middle"] * 6 + ["hard"] * 3, index=range(12))
+    times = sum((comparison.two_cohorts(cohort, ("hard", "random"), seed) == "random").astype(int) for seed in range(600))
+    assert times[9:].sum() == 0 and times[:9].between(140, 260).all()  # 200 expected, standard deviation 12
+
+
+@pytest.mark.parametrize("names", [("easy", "easy"), ("easy", "best")])
+def test_the_same_cohort_twice_and_unknown_ones_are_refused(names):
+    with pytest.raises(ValueError, match="two different cohorts"):
+        comparison.two_cohorts(labels(3), names)
+
+
+def test_any_two_cohorts_are_compared_under_their_names(rng):
+    values = pd.DataFrame({"x": rng.normal(size=20)}, index=[f"s{i}" for i in range(20)])
+    asked = labels(10).map({"easy": "middle", "hard": "random"})
+    table, usual = comparison.compare(values, asked, ("middle", "random")), comparison.compare(values, labels(10))
+    named = table.loc["x", ["n_middle", "n_random", "middle_low", "random"]].tolist()
+    assert named == usual.loc["x", ["n_easy", "n_hard", "easy_low", "hard"]].tolist()
+    means = comparison.cohort_means(values, asked, ("middle", "random"))
+    assert means["cohort"].tolist() == ["middle", "random", "chance"]
