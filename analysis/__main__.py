@@ -19,6 +19,7 @@ from analysis import (
     demo_command,
     evaluate_command,
     masks_command,
+    report_command,
     runs,
     sensitivity_command,
     store,
@@ -36,6 +37,7 @@ app.add_typer(curricula_command.app)
 app.add_typer(masks_command.app)
 app.add_typer(evaluate_command.app)
 app.add_typer(conflicts_command.app)
+app.add_typer(report_command.app)
 
 Attribution = Literal["EAP", "EAP-IG-inputs", "EAP-IG-activations", "exact"]
 MetricName = Literal["log_prob", "probability", "released"]

@@ -1,0 +1,154 @@
+"""Everything that is on disk about a study, read once, for the report: what there is, and what is missing and needs what."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import pandas as pd
+
+from analysis import conflict_map, dataset, outcomes, runs, store, validity
+from analysis.circuit import Circuit
+from analysis.cohorts import cohorts
+from analysis.observed import counts, observed_difficulty
+
+T = TypeVar("T")
+
+
+class Part(NamedTuple):
+    """A part of the report: what it holds, or, where `computed` is false, what it needs; `page` makes or shows it."""
+
+    title: str
+    state: str
+    computed: bool
+    page: str
+
+
+@dataclass(frozen=True)
+class Collected:
+    """None or empty: not computed. `problems` says by part why something that is there cannot be read. Cohorts are quarters by CUD.
+
+    `observed` is the rank by outcome over the runs `counted` (`analysis.observed`), by sample id; `validity` all rows of the table.
+    """
+
+    study: store.Study
+    forget: list[dataset.Sample]
+    retain: list[dataset.Sample]
+    scores: pd.DataFrame | None
+    scores_record: dict[str, Any]
+    circuits: dict[str, Circuit]
+    circuits_record: dict[str, Any]
+    conflicts: conflict_map.ConflictMap | None
+    runs: list[runs.Run]
+    evaluations: dict[str, outcomes.Evaluation]
+    counted: list[str]
+    observed: pd.Series | None
+    validity: pd.DataFrame | None
+    problems: dict[str, str]
+
+    @property
+    def main(self) -> pd.DataFrame | None:
+        """The validity table's rows about the scores as they are."""
+        return None if self.validity is None else self.validity[self.validity["analysis"] == "main"]
+
+    @property
+    def cohort(self) -> pd.Series:
+        """hard, middle, easy or unscored by sample id."""
+        return runs.describe(self.forget, self.scores).cohort
+
+    @property
+    def records(self) -> dict[str, dict[str, Any]]:
+        """The provenance of every result, by the part that it belongs to."""
+        found = {"scores": self.scores_record, "circuits": self.circuits_record}
+        found |= {"conflicts": self.conflicts.provenance if self.conflicts else {}}
+        found |= {f"run {run.record.name}": run.manifest for run in self.runs}
+        return {name: record for name, record in found.items() if record}
+
+    @property
+    def newest(self) -> str:
+        """When the newest result was made (UTC), which is the report's date; empty where no record says."""
+        return max((str(record.get("created", "")) for record in self.records.values()), default="")
+
+
+def collect(study: store.Study) -> Collected:
+    """Raises DataError if the forget or the retain set cannot be used; what else cannot be read is a problem of its part."""
+    forget, retain = dataset.read_samples(study.forget)[0], dataset.read_samples(study.retain)[0]
+    problems: dict[str, str] = {}
+    scores, scores_record = _or_problem(lambda: store.read_scores(study.results / "scores"), "Difficulty", problems) or (None, {})
+    circuits, _ = _or_problem(lambda: store.read_circuits(study.results / "circuits"), "Circuits", problems) or ({}, {})
+    folder = study.results / "conflicts"
+    there = (folder / conflict_map.FILE).is_file()
+    conflicts = _or_problem(lambda: conflict_map.read(folder), "Conflict map", problems) if there else None
+    found = [runs.read_run(record.folder) for record in runs.list_runs(study)]
+    evaluations = {run.record.name: _or_problem(lambda run=run: outcomes.read_evaluation(run.record.folder / "evaluation"),
+                                                "Evaluation", problems) for run in found}
+    counted = [run for run in found if counts(run)]
+    table = _or_problem(lambda: _validity(study, scores, circuits, counted), "Prediction", problems)
+    return Collected(
+        study, forget, retain, scores, scores_record, circuits, _circuits_record(study, circuits), conflicts, found,
+        {name: evaluation for name, evaluation in evaluations.items() if evaluation is not None},
+        [run.record.name for run in counted], observed_difficulty(counted) if counted else None, table, problems,
+    )
+
+
+def _or_problem(read: Callable[[], T], part: str, problems: dict[str, str]) -> T | None:
+    try:
+        return read()
+    except (ValueError, OSError, LookupError) as error:
+        problems[part] = " ".join(str(error).split())
+        return None
+
+
+def _circuits_record(study: store.Study, circuits: dict[str, Circuit]) -> dict[str, Any]:
+    """circuits.json without the names of samples and of edges."""
+    long = ("sample_ids", "sources", "destinations")
+    record = json.loads((study.results / "circuits" / "circuits.json").read_text()) if circuits else {}
+    return {key: value for key, value in record.items() if key not in long}
+
+
+def _validity(study: store.Study, scores: pd.DataFrame | None, circuits: dict[str, Circuit], counted: list[runs.Run]):
+    """validity.csv if it belongs to the present scores, circuits and runs, else its main part, computed now."""
+    if scores is None or not counted:
+        return None
+    folders = [study.results / name for name in ("scores", "circuits")]
+    alone = [study.results / "alone"] if (study.results / "alone" / "alone.csv").is_file() else []
+    table = validity.read_table(study.results / "validity.csv", validity.inputs_digest(*folders, counted, alone))
+    return validity.main_part(scores, circuits, counted) if table is None else table
+
+
+def by_outcome_or_cud(found: Collected) -> tuple[str, pd.Series] | None:
+    """The quarters whose circuits are compared: by outcome, which never looks at circuits, else by CUD; None without either."""
+    if found.observed is not None:
+        return "outcome", cohorts(found.observed)
+    return None if found.scores is None else ("CUD", cohorts(found.scores.set_index("sample_id")["rank_cud"]))
+
+
+def parts(found: Collected) -> list[Part]:
+    """What the report holds, in its order."""
+    n_forget, n_runs, n_known = len(found.forget), len(found.runs), len(found.evaluations)
+    nodes = found.conflicts and f"{found.conflicts.n_conflicts} of {len(found.conflicts.nodes)} nodes in conflict"
+    held = [
+        ("Difficulty", found.scores is not None and f"CUD and MRD of {len(found.scores):,} samples", "the scores", "Difficulty"),
+        ("Prediction", found.validity is not None and f"scores held against {len(found.counted)} runs",
+         "the scores and a run that more than halved the forget probability", "Difficulty"),
+        ("Circuits", bool(found.circuits) and f"{len(found.circuits):,} circuits", "the circuits", "Circuit explorer"),
+        ("Conflict map", nodes, "a conflict map", "Conflict map"),
+        ("Runs and outcomes", bool(n_runs) and f"{n_runs} unlearning run{'s' * (n_runs > 1)}", "an unlearning run", "Unlearn"),
+        ("Evaluation", bool(n_known) and f"{n_known} of {n_runs} runs evaluated", "an evaluated run", "Outcomes"),
+    ]
+    made = [Part("Model and data", f"{n_forget:,} samples to forget, {len(found.retain):,} to keep", True, "Forget set")]
+    for title, state, needs, page in held:
+        problem = found.problems.get(title)
+        text = f"cannot be read: {problem}" if problem and not state else state or f"not computed: needs {needs}"
+        made.append(Part(title, text, bool(state), page))
+    return made
+
+
+def commit() -> str:
+    """The git commit of the program, empty where it is not known."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=store.PROJECT, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
