@@ -3,12 +3,12 @@
 import streamlit as st
 
 LIGHT = {
-    "early": "#0072b2", "late": "#c2500a", "easy": "#0072b2", "hard": "#c2500a", "middle": "#8a97a5", "random": "#7a5ea8",
+    "early": "#0072b2", "late": "#c2500a", "easy": "#0072b2", "hard": "#c2500a", "middle": "#7d8a98", "random": "#9c2f6b",
     "retain": "#2c8a64", "text": "#1b2733", "muted": "#5b6875", "grid": "#dfe5eb", "background": "#ffffff", "panel": "#f2f5f8",
     "shared": "#5b6875",
 }
 DARK = {
-    "early": "#56b4e9", "late": "#f0954a", "easy": "#56b4e9", "hard": "#f0954a", "middle": "#8b98a6", "random": "#b79be0",
+    "early": "#56b4e9", "late": "#f0954a", "easy": "#56b4e9", "hard": "#f0954a", "middle": "#8b98a6", "random": "#cc79a7",
     "retain": "#4fc295", "text": "#e6edf3", "muted": "#9fb0c0", "grid": "#2b3641", "background": "#12181f", "panel": "#1b242e",
     "shared": "#a9b6c3",
 }
