@@ -8,7 +8,7 @@ import streamlit as st
 
 from analysis import conflict_map, dataset, outcomes, run_memory, runs, store, validity
 from analysis.circuit import Circuit
-from analysis.observed import counts, observed_difficulty, read_alone
+from analysis.observed import counts, observed_difficulty
 from components import cohort_rule
 
 RUN_FILES = ("samples.csv", "manifest.json", "config.yaml")  # a run is read anew when one of them changed
@@ -79,45 +79,6 @@ def described(of: store.Study) -> pd.DataFrame:
     scored, seen = scores(of), observed(of)
     rule = cohort_rule.fitting(cohort_rule.current(), seen is not None)
     return runs.describe(forget_samples(of), scored[0] if scored else None, rule, seen)
-
-
-def questions(of: store.Study) -> pd.Series:
-    """Question by sample id, the hardest by CUD first; empty if the forget set or the scores cannot be read."""
-    try:
-        known, scored = {sample.id: sample.question for sample in forget_samples(of)}, scores(of)
-    except ValueError:  # the pages say why
-        return pd.Series(dtype=str)
-    if scored is None:
-        return pd.Series(known, dtype=str)
-    table = scored[0].sort_values("rank_cud", kind="stable")
-    asked = table["question"] if "question" in table else table["sample_id"].map(known)
-    return pd.Series(dict(zip(table["sample_id"], asked, strict=True)) | known, dtype=str)
-
-
-def depths(of: store.Study, boundary: int) -> pd.DataFrame | None:
-    """Depth read-outs and edges (`n_edges`) of every sample's circuit, by sample_id; None without circuits."""
-    return _depths(of.results / "circuits", _stamp(of.results / "circuits" / "circuits.json"), boundary)
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _depths(folder: Path, stamp: float, boundary: int) -> pd.DataFrame | None:
-    found = _circuits(folder, stamp)
-    if found is None:
-        return None
-    chosen = list(found[0].values())
-    frame = comparison.readouts_frame(chosen, boundary).rename_axis("sample_id").reset_index()
-    return frame.assign(n_edges=[circuit.n_edges for circuit in chosen])
-
-
-def alone(of: store.Study) -> pd.DataFrame | None:
-    """The rows of the study's alone.csv (`observed.read_alone`), None if there is none; raises ValueError if it is damaged."""
-    folder = of.results / "alone"
-    return _alone(folder, _stamp(folder / "alone.csv")) if (folder / "alone.csv").is_file() else None
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def _alone(folder: Path, stamp: float) -> pd.DataFrame:
-    return read_alone(folder)
 
 
 def held_out(of: store.Study) -> pd.DataFrame | None:

@@ -9,11 +9,11 @@ DEPTHS = {"late_share": ("late share", "{:.0%}"), "mean_layer": ("mean layer", "
           "longest_path": ("longest path", "{:.0f} edges"), "n_edges": ("edges", "{:.0f}")}
 
 
-def what(record: SampleRecord, cohort: str | None) -> str:
-    """The row, its template and cohort, and what is known of causes."""
+def what(record: SampleRecord, cohort: str | None, rule: str) -> str:
+    """The row, its template, its cohort by a rule in words, and what is known of causes."""
     lines = [f"Row {record.row + 1} of the forget set"]
     lines += [f"Template: {escape(record.template)}"] if record.template else []
-    lines += [f"Cohort: **{cohort}**"] if cohort else []
+    lines += [f"Cohort: **{cohort}**, {escape(rule)}"] if cohort else []
     lines += [f"Answer tokens: {record.n_answer_tokens}"] if record.n_answer_tokens is not None else []
     lines += [f"{said}: {escape(str(record.causes[name]))}" for name, said in CAUSES.items() if name in record.causes]
     return _listed("The memory", lines)

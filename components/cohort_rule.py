@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.cohorts import VALUES, CohortRule
-from components import layout, state
+from components import state
 
 SHARES = {0.25: "quarters", 0.5: "halves"}
 CUTS = ("Share of samples", "Score value")
@@ -25,7 +25,8 @@ def current(default_by: str = "CUD") -> CohortRule:
     except ValueError as error:
         for name in state.COHORTS:
             state.keep(name, None)
-        layout.problem(f"The cohorts in this address cannot be used. Showing quarters by {default_by}.", str(error))
+        st.error(f"The cohorts in this address cannot be used. Showing quarters by {default_by}.")
+        st.text(str(error))  # as text: an address is written by anybody
         return CohortRule(default_by)
 
 
@@ -76,7 +77,7 @@ def edit(table: pd.DataFrame, *, key: str, default_by: str = "CUD") -> CohortRul
             chosen = replace(chosen, limits=_apart(*ends, _stops(table, chosen.by), VALUES[chosen.by][1]))
         write(chosen)
 
-    by, cut, size = st.columns([2, 3, 4], gap="medium")
+    by, cut, size = st.columns([3, 3, 4], gap="medium")
     by.segmented_control("Cohorts by", offered, required=True, key=parts["by"], on_change=changed)
     cut.segmented_control("Cut by", CUTS, required=True, key=parts["cut"], on_change=changed, disabled=len(stops) < 2)
     if rule.limits is None:

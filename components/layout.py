@@ -7,9 +7,10 @@ from typing import Any
 import streamlit as st
 
 from analysis import store
-from components import cached, copy_link, sample_card, sidebar, state, tour
+from components import cached_samples, copy_link, sample_card, sidebar, state, tour
 from components.formats import escape
 from components.links import PAGES
+from components.notices import problem
 
 __all__ = ["PAGES", "begin", "computed", "escape", "needs", "problem"]
 
@@ -24,8 +25,8 @@ STYLE = """
 button[kind^="primary"], button[kind^="primary"]:hover { color: light-dark(#ffffff, #12181f); }
 [data-testid="stFileUploaderDropzone"] { visibility: hidden; position: relative; }
 [data-testid="stFileUploaderDropzone"] > *, [data-testid="stFileUploaderDropzone"]::before { visibility: visible; }
-[data-testid="stFileUploaderDropzone"]::before { content: ""; position: absolute; inset: 0; border: 1px dashed; border-radius: inherit; opacity: 0.4;
-  pointer-events: none; }
+[data-testid="stFileUploaderDropzone"]::before { content: ""; position: absolute; inset: 0; border: 1px dashed; border-radius: inherit;
+  opacity: 0.4; pointer-events: none; }
 """  # Streamlit's own paddings would take a third of a 768-pixel screen; its captions and, on dark, its primary buttons are too faint,
 # and its drop zone has a role that contradicts its label: hidden, with its content and its frame shown, it has no role at all
 
@@ -36,7 +37,7 @@ def begin(title: str, question: str) -> store.Study:
     st.html(f"<style>{STYLE}</style>")
     state.carry(title)
     current = state.study()
-    questions = cached.questions(current)
+    questions = cached_samples.questions(current)
     sample = state.selected(questions.index)
     sidebar.show(current, questions, sample)
     heading, link = st.columns([5, 1], vertical_alignment="center")
@@ -57,12 +58,6 @@ def needs(what: str, command: str, page: str | None = None) -> None:
     st.code(command, language="bash", wrap_lines=True)
     if page:
         st.page_link(PAGES[page], label=f"Go to {page}", query_params=state.carried())
-
-
-def problem(headline: str, detail: str) -> None:
-    """An error: a headline of ours, and what data or a person wrote as plain text, where Markdown could load an image."""
-    st.error(headline)
-    st.text(detail)
 
 
 def computed(explanation: str, record: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from analysis import sample_record, store
 from analysis.runs import FORGOTTEN_BELOW
-from components import cached, card_facts, conflict_source, copy_link, sample_picker, sample_strip, state
+from components import cached, cached_samples, card_facts, cohort_rule, conflict_source, copy_link, sample_picker, sample_strip, state
 from components.formats import escape, needs
 from components.links import PAGES
 
@@ -29,7 +29,7 @@ def show(current: store.Study, questions: pd.Series, chosen: str) -> None:
     st.markdown(f"**{escape(record.question)}**")
     st.text(record.answer)
     what, hard, circuit = st.columns([3, 4, 4], gap="medium")
-    what.markdown(card_facts.what(record, cohort))
+    what.markdown(card_facts.what(record, cohort, cohort_rule.words(cohort_rule.current())))
     with hard:
         st.markdown(card_facts.difficulty(record))
         if {"cud", "mrd"} <= set(record.scores):
@@ -37,7 +37,8 @@ def show(current: store.Study, questions: pd.Series, chosen: str) -> None:
     circuit.markdown(card_facts.circuit(record, state.boundary(_n_layers(tables))))
     st.markdown(card_facts.outcome(record))
     _runs(record.runs)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Go on with it in", width="content")
         for page in LINKED:
             st.page_link(PAGES[page], label=page, query_params=state.carried())
 
@@ -63,8 +64,8 @@ def _tables(current: store.Study) -> sample_record.Tables:
     boundary = state.boundary(next(iter(circuits[0].values())).index.n_layers) if circuits else 1
     return sample_record.Tables(
         scores=scored[0] if scored else None, circuits=circuits[0] if circuits else {},
-        depths=_found(lambda: cached.depths(current, boundary)), observed=cached.observed(current),
-        counted=tuple(cached.counted(current)), runs=tuple(found), says=says, alone=_found(lambda: cached.alone(current)),
+        depths=_found(lambda: cached_samples.depths(current, boundary)), observed=cached.observed(current),
+        counted=tuple(cached.counted(current)), runs=tuple(found), says=says, alone=_found(lambda: cached_samples.alone(current)),
         conflicts=_found(lambda: cached.conflicts(maps[0])) if maps else None,
     )
 
