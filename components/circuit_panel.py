@@ -1,21 +1,17 @@
-"""What stands around a circuit graph: its controls, depth read-outs, edges as a table, and downloads."""
+"""The controls of a circuit graph, and what two circuits have in common."""
 
 from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
-from analysis import exchange
-from analysis.circuit import Circuit, Rule, edges_frame, n_edges_of_mass, nodes_frame, top_n
-from analysis.dataset import PROMPT_TEMPLATE
+from analysis.circuit import Circuit, Rule, edges_frame, n_edges_of_mass, top_n
 from analysis.depth import depth_readouts
 from analysis.similarity import similarity
-from analysis.store import csv_bytes
-from components import circuit_layout, circuit_network, state
+from components import circuit_layout, state
 
 KEPT = {"bind": "query-params", "persist_state": "session"}  # in the URL, and on the way to another page
 DEFAULT_EDGES = 60  # more than that is a hairball
-TABLE_HEIGHT = 528  # pixels; as far down as the read-outs and the curve beside it
 MOST_EDGES = 400  # more cannot be read, and a large model has thousands
 RULES: dict[Rule, str] = {"greedy": "Greedy from logits", "top_n": "Strongest edges", "cumulative_mass": "Share of score mass"}
 EXPLANATION = """
@@ -69,28 +65,12 @@ def drawn_by(rule: Rule, circuit: Circuit, largest: int) -> tuple[Circuit, str]:
 
 
 def edge_filter() -> tuple[str | None, list[str]]:
-    """Sign to show (None = both) and kinds of input to show (empty = all)."""
+    """Sign to show (None = both) and kinds of input to show (empty = all); kept in the URL."""
     with st.popover("Filter edges", width="stretch"):
-        sign = st.segmented_control("Effect on the answer", ["supports", "suppresses"], key="edge_sign")
-        inputs = st.pills("Into", ["q", "k", "v", "MLP", "logits"], selection_mode="multi", key="edge_inputs")
-        st.caption("Filters hide edges in the graph and the table; the read-outs stay those of the whole circuit drawn.")
+        sign = st.segmented_control("Effect on the answer", ["supports", "suppresses"], key="edge_sign", **KEPT)
+        inputs = st.pills("Into", ["q", "k", "v", "MLP", "logits"], selection_mode="multi", key="edge_inputs", **KEPT)
+        st.caption("Filters hide edges in graph, tables and files; the read-outs stay those of the whole circuit drawn.")
     return sign, inputs
-
-
-def readouts(circuit: Circuit, boundary: int) -> None:
-    """Depth of the drawn circuit in numbers."""
-    values = depth_readouts(circuit, boundary)
-    shown = [
-        ("Late share", f"{values['late_share']:.0%}", f"Share of |score| on edges that end in layer {boundary} or later."),
-        ("Mean layer", f"{values['mean_layer']:.1f}", "Layer that an edge ends in, weighted by |score|."),
-        ("Span (layers)", f"{values['mean_span']:.1f}", "Layers that an edge crosses, on average."),
-        ("Mean path (edges)", f"{values['mean_path']:.1f}", "Edges from input to logits, over all paths."),
-        ("Max path (edges)", f"{values['longest_path']:.0f}", "Edges from input to logits."),
-        ("Edges", f"{circuit.n_edges}", "Each is on a path from input to logits."),
-    ]
-    columns = st.columns(2)
-    for place, (label, value, meaning) in enumerate(shown):
-        columns[place % 2].metric(label, value, help=meaning)
 
 
 def readouts_line(circuit: Circuit, boundary: int) -> None:
@@ -120,71 +100,3 @@ def overlap(left: Circuit, right: Circuit) -> None:
             table.loc[order].reset_index(), hide_index=True, height=280, alt="Edges of both circuits, strongest first",
             column_config={"edge": "Edge", "left": number, "right": number, "where": "In"},
         )
-
-
-def tables(frame: pd.DataFrame, node: str | None) -> None:
-    """The edges drawn and their nodes, in two tabs."""
-    edges, nodes = st.tabs(["Edges", "Nodes"])
-    with edges:
-        edges_table(frame, node)
-    with nodes:
-        nodes_table(frame)
-
-
-def nodes_table(frame: pd.DataFrame) -> None:
-    """The nodes of the edges drawn, `input` first."""
-    st.markdown("**Nodes drawn**, with what runs into and out of each.")
-    mass = {"format": "%.4f"}
-    table = nodes_frame(frame).set_index("node")
-    st.dataframe(
-        table, height=min(TABLE_HEIGHT, 38 + 35 * max(1, len(table))), alt="Nodes of the circuit, input first",
-        column_config={
-            "node": "Node", "kind": "Kind", "layer": st.column_config.NumberColumn("Layer", help="input = -1; logits after the last."),
-            "in_degree": "Edges in", "out_degree": "Edges out",
-            "in_mass": st.column_config.NumberColumn("|score| in", **mass),
-            "out_mass": st.column_config.NumberColumn("|score| out", **mass),
-            "net_score": st.column_config.NumberColumn(
-                "Net score", format="%+.4f", help="Signed sum over the edges out (in, for logits). Positive supports the answer."
-            ),
-        },
-    )
-
-
-def edges_table(frame: pd.DataFrame, node: str | None) -> None:
-    """The edges drawn, strongest first; those of the selected node if there is one."""
-    if node:
-        frame = frame[(frame["source"] == node) | (frame["target"] == node)]
-        st.markdown(f"**Edges of {node}** ({len(frame)}). Click the background for all.")
-    else:
-        st.markdown(f"**Edges drawn** ({len(frame)}). Click a node for its own.")
-    most = float(frame["share"].max()) if len(frame) else 1.0
-    st.dataframe(
-        frame[["edge", "score", "share", "side", "span"]], hide_index=True, height=min(TABLE_HEIGHT, 38 + 35 * max(1, len(frame))),
-        column_config={
-            "edge": st.column_config.TextColumn("Edge", width=140),
-            "score": st.column_config.NumberColumn("Edge score", format="%+.4f", help="Positive supports the answer."),
-            "share": st.column_config.ProgressColumn("Share of |score|", format="percent", min_value=0, max_value=most),
-            "side": "Side", "span": st.column_config.NumberColumn("Span", help="Layers that the edge crosses."),
-        },
-        alt="Edges of the circuit, strongest first",
-    )
-
-
-def downloads(circuit: Circuit, boundary: int, question: str) -> None:
-    """The circuit as it is drawn, in one of several formats: a page that works offline, tables, and graph files."""
-    name, prompt = f"circuit-{circuit.sample_id}", PROMPT_TEMPLATE.format(question=question)
-    frame, view = circuit_layout.edges(circuit, boundary), circuit_network.marked(circuit_network.of_circuit(circuit, boundary))
-    offered = {
-        "Graph as HTML": ("html", "text/html", lambda: circuit_network.offline_html(view, question)),
-        "Edges as CSV": ("csv", "text/csv", lambda: csv_bytes(frame)),
-        "Nodes as CSV": ("nodes.csv", "text/csv", lambda: csv_bytes(nodes_frame(frame))),
-        "EAP-IG JSON": ("json", "application/json", lambda: exchange.exported(circuit, "eap-ig")),
-        "GraphML": ("graphml", "application/xml", lambda: exchange.exported(circuit, "graphml")),
-        "Attribution graph JSON": (
-            "attribution-graph.json", "application/json", lambda: exchange.exported(circuit, "attribution-graph", prompt)
-        ),
-    }
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox("Circuit as drawn, as a file", list(offered), key="format", width=260)
-        suffix, kind, make = offered[chosen]
-        st.download_button("Download", make, f"{name}.{suffix}", kind, on_click="ignore")

@@ -3,11 +3,25 @@
 import streamlit as st
 
 from analysis.circuit import Circuit
-from components import cached, circuit_layout, circuit_network, circuit_panel, faithfulness_panel, layout, sample_picker, score_form
+from components import (
+    cached,
+    circuit_files,
+    circuit_layout,
+    circuit_network,
+    circuit_panel,
+    circuit_readings,
+    circuit_tables,
+    faithfulness_panel,
+    layout,
+    logit_lens_panel,
+    sample_picker,
+    score_form,
+)
 
 study = layout.begin(
     "Circuit explorer", "Through which heads and MLPs does the model recall this answer, and how deep does that path run?"
 )
+st.html(f"<style>{circuit_readings.STYLE}</style>")
 
 
 @st.fragment
@@ -25,16 +39,26 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
         st.info("None of the edges chosen is on a path from input to logits. Move the slider up to choose more.")
         return
     shown = circuit_layout.only(circuit_layout.edges(drawn, boundary), sign, inputs)
-    node = circuit_network.show(circuit_network.of_circuit(drawn, boundary, shown), key="circuit")
-    below_left, below_right = st.columns([3, 2])
-    with below_left:
-        if note:
-            st.caption(note)
-        circuit_panel.tables(shown, node)
-    with below_right:
-        circuit_panel.readouts(drawn, boundary)
-        faithfulness_panel.show(study, circuit, drawn, rule, ablation)
-    circuit_panel.downloads(drawn, boundary, question)
+    view = circuit_network.of_circuit(drawn, boundary, shown)
+    node = circuit_network.show(view, key="circuit")
+    circuit_readings.describe(drawn, boundary, len(shown), note)
+    readings = st.container(key="readings", horizontal=True, gap="medium")
+    with readings:
+        circuit_readings.numbers(drawn, boundary)
+    with st.container(key="below"):
+        left, right = st.columns(2, gap="medium")
+    with left:
+        circuit_tables.show(shown, node)
+        circuit_files.offer(drawn, shown, view, question)
+    try:  # what needs the model comes last: the graph never waits for it
+        with readings:
+            measured = faithfulness_panel.measure(study, drawn, ablation)
+        with right:
+            logit_lens_panel.show(cached.answer_by_layer(study, circuit), boundary)
+            faithfulness_panel.curve(study, circuit, drawn, rule, ablation, measured)
+    except ValueError as error:
+        with right:
+            layout.problem("Faithfulness and logit lens are not computed: both run the model.", str(error))
 
 
 circuits, scores = cached.circuits(study), cached.scores(study)
@@ -45,6 +69,4 @@ else:
     chosen = sample_picker.show(table)
     largest = max(circuit.n_edges for circuit in circuits[0].values())
     explore(circuits[0][chosen], largest, table.set_index("sample_id").loc[chosen, "question"], circuits[1]["ablation"])
-    with st.expander("How this is computed"):
-        st.markdown(circuit_panel.EXPLANATION)
-        st.json(circuits[1])
+    layout.computed(circuit_panel.EXPLANATION, circuits[1])

@@ -36,6 +36,10 @@ def scored_study(made_up_study, monkeypatch) -> store.Study:
     curve = pd.DataFrame({"n_edges": [10, 100]} | {f"{kind}{name}": [0.5, 1.0] for name in ("faithfulness", "completeness")
                                                    for kind in ("", "random_")})
     monkeypatch.setattr(cached, "size_curve", lambda study, circuit, rule, ablation: curve)
+    lens = pd.DataFrame({"layer": [-1, 0, 1, 2, 3], "log_prob": [-9.0, -4, -2, -1, -0.5], "first_log_prob": [-8.0, -3, -2, -1, -0.4],
+                         "first_rank": [90, 7, 2, 1, 1], "top_token": [":", " <b>a</b>", " b", " c", " c"], "control": -3.0,
+                         "control_low": -5.0, "control_high": -1.5, "n_control": 16})
+    monkeypatch.setattr(cached, "answer_by_layer", lambda study, circuit: lens)
     ids = [f"sample{row:02}" for row in range(N_SAMPLES)]
     ranks = np.arange(N_SAMPLES, 0, -1)
     frame = pd.DataFrame({

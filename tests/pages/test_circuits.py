@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from components import circuit_panel, faithfulness_panel
+from components import cached, circuit_network, circuit_panel, faithfulness_panel
 
 
 def metric(page, label: str) -> str:
@@ -122,36 +122,90 @@ def test_nothing_on_a_path_is_said_and_not_drawn(scored_study, open_page):
     assert "None of the edges chosen is on a path" in page.info[0].value
 
 
+FORMS = ["Graph as HTML", "Edges as CSV", "Nodes as CSV", "EAP-IG JSON", "GraphML", "Attribution graph JSON"]
+CHOICES = [
+    {"rule": "Strongest edges", "strongest": "25"},
+    {"rule": "Share of score mass", "mass": "60", "late_from": "3", "edge_sign": "supports", "edge_inputs": "q,v"},
+    {"edges": "20", "late_from": "1", "edge_sign": "suppresses"},
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["Graph as HTML", "Edges as CSV", "Nodes as CSV", "EAP-IG JSON", "GraphML", "Attribution graph JSON"])
-def test_every_format_holds_exactly_the_edges_drawn(scored_study, open_page, monkeypatch, form):
-    offered = {}
+@pytest.mark.parametrize("query", CHOICES)
+def test_graph_tables_shares_and_files_hold_the_same_edges(scored_study, open_page, monkeypatch, query):
+    offered, views = {}, []
     monkeypatch.setattr(st, "download_button", lambda label, make, name, kind, **_: offered.update({name: make}))
-    page = open_page("circuits", rule="Strongest edges", strongest="25")
-    page.selectbox(key="format").set_value(form).run()
-    (name, make), edges = list(offered.items())[-1], page.dataframe[0].value
-    content = make() if isinstance(make(), str) else make().decode()
-    assert name.startswith("circuit-sample23.")
-    if form == "Edges as CSV":
-        assert pd.read_csv(io.StringIO(content))["edge"].tolist() == edges["edge"].tolist()
-    elif form == "Nodes as CSV":
-        assert pd.read_csv(io.StringIO(content))["in_degree"].sum() == len(edges)
-    elif form == "EAP-IG JSON":
-        assert {name for name, edge in json.loads(content)["edges"].items() if edge["in_graph"]} == set(edges["edge"])
-    elif form == "GraphML":
-        graph = nx.read_graphml(io.BytesIO(content.encode()), force_multigraph=True)
-        assert {name for *_, name in graph.edges(data="name")} == set(edges["edge"])
-    elif form == "Attribution graph JSON":
-        graph = json.loads(content)
-        assert sum(len(link["inputs"]) for link in graph["links"]) == len(edges)
-        assert graph["metadata"]["prompt"] == "Question: Question 23?\nAnswer:"
-    else:
-        assert all(json.dumps(edge)[1:-1].replace("<", "\\u003c") in content for edge in edges["edge"])
+    real = circuit_network.show
+    monkeypatch.setattr(circuit_network, "show", lambda view, **options: views.append(view) or real(view, **options))
+    page = open_page("circuits", **query)
+    assert not page.exception
+    for form in FORMS:
+        page.selectbox(key="format").set_value(form).run()
+    edges, nodes = (frame.value for frame in page.dataframe[:2])
+    drawn, sample = {edge["id"]: edge for edge in views[-1]["edges"]}, "sample23"
+    assert set(drawn) == set(edges["edge"]) and {node["id"] for node in views[-1]["nodes"]} >= set(nodes["node"])
+    assert {name: edge["group"] for name, edge in drawn.items()} == dict(zip(edges["edge"], edges["side"], strict=True))
+    content = {name.removeprefix(f"circuit-{sample}."): as_text(make()) for name, make in offered.items()}
+    assert len(content) == len(FORMS)
+    for held in (in_html, in_csv, in_eap_ig, in_graphml):
+        assert held(content) == set(drawn), held
+    assert pd.read_csv(io.StringIO(content["nodes.csv"]))["in_degree"].sum() == len(edges)
+    graph = json.loads(content["attribution-graph.json"])
+    assert sum(len(link["inputs"]) for link in graph["links"]) == len(edges)
+    assert graph["metadata"]["prompt"] == "Question: Question 23?\nAnswer:"
+    hidden = int(metric(page, "Edges")) - len(edges)
+    captions = " ".join(caption.value for caption in page.caption)
+    assert (f"Filters hide {hidden} of" in captions) == (f"files hold the {len(edges)} edges" in captions) == (hidden > 0)
+    assert len(edges) and (hidden > 0) == ("edge_sign" in query)
+    assert hidden > 0 or metric(page, "Late share") == f"{edges.loc[edges['side'] == 'late', 'share'].sum():.0%}"
+    assert views[-1]["axes"]["late"] == pytest.approx(float(metric(page, "Late share").strip("%")) / 100, abs=0.006)
 
 
+def as_text(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode()
+
+
+def in_html(content: dict[str, str]) -> set[str]:
+    view = content["html"].rpartition('getElementById("circuit"), ')[2]
+    return {edge["id"] for edge in json.JSONDecoder().raw_decode(view)[0]["edges"]}
+
+
+def in_csv(content: dict[str, str]) -> set[str]:
+    return set(pd.read_csv(io.StringIO(content["csv"]))["edge"])
+
+
+def in_eap_ig(content: dict[str, str]) -> set[str]:
+    return {name for name, edge in json.loads(content["json"])["edges"].items() if edge["in_graph"]}
+
+
+def in_graphml(content: dict[str, str]) -> set[str]:
+    graph = nx.read_graphml(io.BytesIO(content["graphml"].encode()), force_multigraph=True)
+    return {name for *_, name in graph.edges(data="name")}
+
+
+@pytest.mark.slow
+def test_filters_come_from_the_address(scored_study, open_page):
+    page = open_page("circuits", edge_sign="suppresses", edge_inputs="MLP,logits", table="Nodes")
+    assert (page.dataframe[0].value["score"] < 0).all() and not any(edge.endswith(">") for edge in page.dataframe[0].value["edge"])
+    page.segmented_control(key="edge_sign").set_value("supports").run()
+    assert (page.dataframe[0].value["score"] > 0).all()
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_the_model_is_said_and_the_graph_stays(scored_study, open_page, monkeypatch):
+    def fails(*_):
+        raise ValueError("<b>nowhere</b>: expected a model")
+
+    monkeypatch.setattr(cached, "faithfulness", fails)
+    page = open_page("circuits")
+    assert not page.exception and len(page.dataframe[0].value) and metric(page, "Late share")
+    assert "run the model" in page.error[0].value and "<b>nowhere</b>: expected a model" in [text.value for text in page.text]
+
+
+@pytest.mark.slow
 def test_a_large_graph_draws_its_curve_on_demand_only(scored_study, open_page, monkeypatch):
     monkeypatch.setattr(faithfulness_panel, "QUICK", 10)
     page = open_page("circuits")
-    assert not page.get("plotly_chart") and metric(page, "Faithfulness") == "0.00"
+    assert len(page.get("plotly_chart")) == 1 and metric(page, "Faithfulness") == "0.00"  # the logit lens
     page.toggle(key="curve").set_value(True).run()
-    assert page.get("plotly_chart")
+    assert len(page.get("plotly_chart")) == 2
