@@ -93,15 +93,28 @@ def by_id(records: list[RunRecord]) -> dict[str, RunRecord]:
 
 
 def frame(records: list[RunRecord]) -> pd.DataFrame:
-    """A row per run, by its id (`by_id`): what the records say and how it drew its samples; what was not recorded is missing."""
+    """A row per run, by its id (`by_id`): what the records say and how it drew its samples; what was not recorded is missing.
+
+    `setup` is the same text for runs that differ in nothing but their seed.
+    """
     rows = [{
-        "id": name, "name": r.name, "origin": "shipped" if r.shipped else "yours", "method": r.method, "sampling": sampling(r),
-        "mask": r.mask, "seed": r.seed, "learning_rate": r.learning_rate, "n_epochs": r.n_epochs, "forget_before": r.forget_before,
+        "id": name, "setup": _setup(r), "name": r.name, "origin": "shipped" if r.shipped else "yours", "method": r.method,
+        "sampling": sampling(r), "mask": r.mask, "seed": r.seed, "learning_rate": r.learning_rate, "n_epochs": r.n_epochs,
+        "forget_before": r.forget_before,
         "forget": r.forget_probability, "retain_before": r.retain_before, "retain": r.retain_probability,
         "n_forgotten": r.n_forgotten, "n_samples": r.n_samples, "seconds": r.seconds,
     } for name, r in by_id(records).items()]
     real = dict.fromkeys(("learning_rate", "forget_before", "forget", "retain_before", "retain", "seconds"), float)
     return pd.DataFrame(rows).astype({"seed": "Int64", "n_epochs": "Int64"} | real).set_index("id")
+
+
+def _setup(record: RunRecord) -> str:
+    try:
+        config = yaml.safe_load((record.folder / "config.yaml").read_text())
+        same = {name: value for name, value in config.items() if name != "seed"} | {"n_samples": record.n_samples}
+        return json.dumps(same, sort_keys=True, default=str)
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        return record.name
 
 
 def best(records: list[RunRecord]) -> RunRecord | None:

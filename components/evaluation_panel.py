@@ -1,5 +1,6 @@
 """What the evaluation measured, for up to four runs side by side; what was not computed, and what it needs; how to get it."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import evaluation_metrics, jobs, outcomes, runs, store
-from components import evaluation_plot, layout, state
+from components import cached, demo_mode, evaluation_plot, layout, state
 from components.run_form import short
 
 MOST = 4  # runs side by side
@@ -31,26 +32,29 @@ MEASURED_BY_RUNS = ("forget_Q_A_Prob", "retain_Q_A_Prob")  # of the model before
 BEFORE = "Before"
 
 
-def show(study: store.Study, records: list[runs.RunRecord], chosen: str) -> None:
-    """The section below its heading. `chosen`: the run of the page; others can be set beside it."""
-    others = [r.name for r in records if r.name != chosen and (r.folder / "evaluation" / "LETHE_SUMMARY.json").is_file()]
+def show(study: store.Study, records: dict[str, runs.RunRecord], chosen: str, compared: Collection[str] = ()) -> None:
+    """The section below its heading. `records` by run id; `chosen`: the run of the page; others can be set beside it, at first those
+    that are `compared`."""
+    others = [name for name, r in records.items() if name != chosen and (r.folder / "evaluation" / "LETHE_SUMMARY.json").is_file()]
     beside = st.multiselect(
-        "Beside it", others, max_selections=MOST - 1, key="evaluation_runs", placeholder="up to three other evaluated runs",
+        "Beside it", others, [name for name in compared if name in others][: MOST - 1], max_selections=MOST - 1, key="evaluation_runs",
+        placeholder="up to three other evaluated runs", bind="query-params",
     ) if others else []
     found: dict[str, outcomes.Evaluation] = {}
-    for record in (r for name in (chosen, *beside) for r in records if r.name == name):
+    for name in (chosen, *beside):
+        record = records[name]
         try:
-            evaluation = outcomes.read_evaluation(record.folder / "evaluation")
+            evaluation = cached.evaluation(record.folder)
         except ValueError as error:
             layout.problem("An evaluation cannot be read.", str(error))
             continue
         if evaluation is not None:
-            found[record.name] = evaluation
-        elif record.name == chosen:
+            found[name] = evaluation
+        elif name == chosen:
             _missing(study, record)
     if not found:
         return
-    original = before(study, next(r for r in records if r.name == chosen))
+    original = before(study, records[chosen])
     _figures(original, found)
     if len(original) <= len(MEASURED_BY_RUNS):
         with st.expander("Before: only the answer probabilities are known. How to measure the rest"):
@@ -60,7 +64,7 @@ def show(study: store.Study, records: list[runs.RunRecord], chosen: str) -> None
 def before(study: store.Study, record: runs.RunRecord) -> dict[str, Any]:
     """What is known of the model before unlearning: its own evaluation, if there is one, else what the run measured at its start."""
     try:
-        own = outcomes.read_evaluation(study.results / "evaluation")
+        own = cached.evaluation(study.results)
     except ValueError:
         own = None
     if own is not None:
@@ -154,7 +158,7 @@ def _missing(study: store.Study, record: runs.RunRecord) -> None:
 def _start(study: store.Study, record: runs.RunRecord) -> None:
     st.info("Not computed yet for this run: memorisation, membership inference, durability and the others.")
     arguments = command(study, short(record.folder / "model"), record.folder)
-    if st.button("Evaluate this run", type="primary", key="evaluate"):
+    if not demo_mode.closed("starting evaluations") and st.button("Evaluate this run", type="primary", key="evaluate"):
         try:
             job = jobs.submit("evaluate", arguments, record.folder / "evaluation")
         except ValueError as error:

@@ -4,11 +4,14 @@ import difflib
 
 import streamlit as st
 
+from analysis.runs import Run
 from components import state
 
+LEGEND = r"The difference, word by word: \[-only in the true answer-\] {+only in what the model says+}"
 
-def show(question: str, answer: str, generation: str | None) -> None:
-    """`generation`: what the model says after the run, greedily; None where the run was not evaluated."""
+
+def show(question: str, answer: str, generation: str | None, run: str) -> None:
+    """`generation`: what the model says after the run, greedily; None where the run was not evaluated. `run`: the run's id."""
     st.text(question)
     left, right = st.columns(2)
     left.caption("True answer")
@@ -18,9 +21,24 @@ def show(question: str, answer: str, generation: str | None) -> None:
         right.text("not computed: needs an evaluation of this run")
     else:
         right.text(generation or "(nothing)")
-        st.caption(r"The difference, word by word: \[-only in the true answer-\] {+only in what the model says+}")
+        st.caption(LEGEND)
         st.text(difference(answer, generation))
-    st.page_link("pages/circuits.py", label="Open this memory in the Circuit explorer", query_params=state.carried())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Sample card", key="outcomes_card", on_click=state.open_card)
+        st.page_link("pages/circuits.py", label="Its circuit before the run", query_params=state.carried())
+        after = state.carried() | {"compare": "run", "run": run}
+        st.page_link("pages/easy_vs_hard.py", label="Its circuit before and after the run", query_params=after)
+
+
+def answer_of(name: str, answer: str, generation: str | None, run: Run, sample: str) -> None:
+    """One of several runs' answers to the same question, and where it differs. `name` is Markdown."""
+    after = run.samples.set_index("sample_id").probability_after.get(sample)
+    st.markdown(f"**{name}**" + ("" if after is None else f"  \nprobability after {after:.2f}"))
+    if generation is None:
+        st.text("not computed: needs an evaluation of this run")
+        return
+    st.text(generation or "(nothing)")
+    st.text(difference(answer, generation))
 
 
 def difference(answer: str, generation: str) -> str:

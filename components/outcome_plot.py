@@ -1,10 +1,13 @@
 """Charts of finished runs: forgetting against keeping, each memory before and after, and the cohorts compared."""
 
+from collections.abc import Collection
+
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.observed import CONTROL
+from analysis.run_comparison import front
 from analysis.runs import COHORTS, FORGOTTEN_BELOW, RunRecord
 from components import palette
 from components.run_plot import DASH, DRAWN, cohort_colour, cohort_name, selected_line
@@ -15,30 +18,22 @@ SYMBOL = {
 }
 
 
-def pareto_figure(records: list[RunRecord], chosen: str) -> go.Figure:
-    """One point per run that measured its retain set: left is more forgotten, up is more kept. The chosen run is filled.
+def pareto_figure(records: list[RunRecord], chosen: str, selected: Collection[str] = ()) -> go.Figure:
+    """One point per run that measured its retain set: left is more forgotten, up is more kept. The runs that are selected and the
+    chosen one, which is larger, are filled; thin lines join runs that differ in their seed; a step line is the Pareto front.
 
     The control does not decide the scale: where it kept less than all others, it is drawn at the lower edge, and hovering says where
-    it is.
+    it is. Nor is it on the front.
     """
     colours = palette.colours()
     chart = go.Figure()
     measured = [r for r in records if r.retain_probability is not None]
     kept = [r.retain_probability for r in measured if r.method != CONTROL] or [r.retain_probability for r in measured]
     floor = max(0.0, min(kept, default=0.0) - 0.1) - 0.02
+    _front(chart, [r for r in measured if r.method != CONTROL])
+    _seeds(chart, measured, floor)
     for method in sorted({r.method for r in measured}):
-        part = [r for r in measured if r.method == method]
-        symbol = SYMBOL.get(method, "x")
-        chart.add_trace(go.Scatter(
-            x=[r.forget_probability for r in part], y=[max(floor + 0.015, r.retain_probability) for r in part], mode="markers",
-            name=palette.plain(method) + (" (control)" if method == CONTROL else ""), cliponaxis=False,
-            customdata=[(r.name, f"{r.retain_probability:.2f}") for r in part],
-            marker={
-                "symbol": [symbol if r.name == chosen else f"{symbol}-open" for r in part], "size": 13,
-                "color": colours["hard"], "line": {"width": 2},
-            },
-            hovertemplate="%{customdata[0]}<br>forget %{x:.2f}, retain %{customdata[1]}<extra></extra>",
-        ))
+        chart.add_trace(_runs_of(method, [r for r in measured if r.method == method], chosen, selected, floor))
     before = next((r for r in measured if r.retain_before is not None), None)
     if before:
         chart.add_trace(go.Scatter(
@@ -56,7 +51,47 @@ def pareto_figure(records: list[RunRecord], chosen: str) -> go.Figure:
             font={"size": 12, "color": colours["muted"]},
         )
     chart.update_layout(showlegend=True)
-    return palette.style(chart, height=380).update_layout(margin_t=56)  # room for a legend of two lines
+    return palette.style(chart, height=400).update_layout(margin_t=76)  # room for a legend of three lines
+
+
+def _runs_of(method: str, part: list[RunRecord], chosen: str, selected: Collection[str], floor: float) -> go.Scatter:
+    symbol = SYMBOL.get(method, "x")
+    return go.Scatter(
+        x=[r.forget_probability for r in part], y=[max(floor + 0.015, r.retain_probability) for r in part], mode="markers",
+        name=palette.plain(method) + (" (control)" if method == CONTROL else ""), cliponaxis=False,
+        customdata=[(r.name, f"{r.retain_probability:.2f}") for r in part],
+        marker={
+            "symbol": [symbol if r.name == chosen or r.name in selected else f"{symbol}-open" for r in part],
+            "size": [18 if r.name == chosen else 12 for r in part], "color": palette.colours()["hard"], "line": {"width": 2},
+        },
+        hovertemplate="%{customdata[0]}<br>forget %{x:.2f}, retain %{customdata[1]}<extra></extra>",
+    )
+
+
+def _front(chart: go.Figure, able: list[RunRecord]) -> None:
+    """The runs that no other beats, joined by steps; none where a single run is its own front."""
+    found = pd.DataFrame([(r.forget_probability, r.retain_probability) for r in able], columns=["forget", "retain"], dtype=float)
+    best = found[front(found.forget, found.retain)].sort_values("forget")
+    if len(best) > 1:
+        chart.add_trace(go.Scatter(
+            x=best.forget, y=best.retain, mode="lines", name="Pareto front", hoverinfo="skip",
+            line={"color": palette.colours()["text"], "width": 1.5, "dash": "dot", "shape": "hv"},
+        ))
+
+
+def _seeds(chart: go.Figure, measured: list[RunRecord], floor: float) -> None:
+    """Lines between runs of the same settings, without a place in the legend."""
+    groups: dict[tuple, list[RunRecord]] = {}
+    for r in measured:
+        groups.setdefault((r.method, r.learning_rate, r.n_epochs, r.sampling, r.mask), []).append(r)
+    x, y = [], []
+    for part in (sorted(part, key=lambda r: r.forget_probability) for part in groups.values() if len(part) > 1):
+        x += [*(r.forget_probability for r in part), None]
+        y += [*(max(floor + 0.015, r.retain_probability) for r in part), None]
+    if x:
+        chart.add_trace(go.Scatter(
+            x=x, y=y, mode="lines", line={"color": palette.colours()["muted"], "width": 1}, showlegend=False, hoverinfo="skip",
+        ))
 
 
 def slopes_figure(samples: pd.DataFrame, known: pd.DataFrame, selected: str | None = None) -> go.Figure:

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import runs, store
-from components import layout
+from components import cohort_rule, layout
 from components.run_form import duration
 
 
@@ -58,9 +58,9 @@ def details(run: runs.Run, table: pd.DataFrame) -> None:
     with st.expander("How this is computed"):
         st.markdown(
             "Probability is exp(-NLL), with the NLL averaged over the answer's tokens. A memory is forgotten when its "
-            f"probability is below {runs.FORGOTTEN_BELOW}. Hard and easy are the quarters at the ends of the "
-            "CUD rank. CUD is cross-fitted: its anchors come from runs on the other half of the forget set, so that what "
-            "unlearning did to a memory had no part in its score. "
+            f"probability is below {runs.FORGOTTEN_BELOW}. Cohorts: "
+            f"{layout.escape(cohort_rule.words(cohort_rule.current()))}. CUD is cross-fitted: its anchors come from runs on the other "
+            "half of the forget set, so that what unlearning did to a memory had no part in its score. "
             "Intervals are 95% percentile bootstraps over samples (2000 resamples, seed 0): they do not cover other seeds."
         )
         left, right = st.columns(2)

@@ -30,7 +30,7 @@ def frame(at, column: str):
 
 
 def test_figures_stand_beside_the_model_before_with_their_direction(study, mine):
-    at = open_page("outcomes")
+    at = open_page("outcomes", view="Evaluation")
     rows = frame(at, "Direction").set_index("Metric")
     assert not at.exception and len(rows) == 5
     probability = rows.loc["Forget: answer probability"]
@@ -41,7 +41,7 @@ def test_figures_stand_beside_the_model_before_with_their_direction(study, mine)
 
 
 def test_what_was_not_computed_says_what_it_needs_and_is_no_row(study, mine):
-    at = open_page("outcomes")
+    at = open_page("outcomes", view="Evaluation")
     assert "needs columns paraphrased\\_answer and perturbed\\_answer" in texts(at)
     assert "Model utility (harmonic mean)" not in set(frame(at, "Direction")["Metric"])
 
@@ -51,7 +51,7 @@ def test_another_evaluated_run_can_stand_beside(study, mine):
     write_run(other, study, "RMU")
     write_evaluation(other, study, {"forget_Q_A_Prob": 0.125})
     write_run(own_folder(study, "third"), study, "RMU")
-    at = open_page("outcomes", run="mine")
+    at = open_page("outcomes", view="Evaluation", run="mine")
     assert at.multiselect(key="evaluation_runs").options == ["other"]
     at.multiselect(key="evaluation_runs").set_value(["other"]).run()
     rows = frame(at, "Direction").set_index("Metric")
@@ -63,12 +63,12 @@ def test_no_more_than_four_runs_stand_side_by_side(study, mine):
     for name in "abcd":
         write_run(own_folder(study, name), study, "RMU")
         write_evaluation(own_folder(study, name), study)
-    assert open_page("outcomes", run="mine").multiselect(key="evaluation_runs").proto.max_selections == 3
+    assert open_page("outcomes", view="Evaluation", run="mine").multiselect(key="evaluation_runs").proto.max_selections == 3
 
 
 def test_generations_stand_beside_the_answers_as_text(study, mine):
     chosen = load_samples(study.forget)[3]
-    at = open_page("outcomes", sample=chosen.id)
+    at = open_page("outcomes", view="One run", sample=chosen.id)
     said = [text.value for text in at.text]
     assert chosen.answer == "Ana 3" and "=Ana 9 <b>" in said and "[-Ana 3-] {+=Ana 9 <b>+}" in said
     assert set(frame(at, "says")["says"]) == {"=Ana 9 <b>"} and "<b>" not in "".join(m.value for m in at.markdown)
@@ -78,23 +78,26 @@ def test_generations_stand_beside_the_answers_as_text(study, mine):
 @pytest.mark.parametrize("content", ["{", "[1]", ""])
 def test_a_broken_evaluation_is_an_error_not_a_traceback(study, mine, content):
     (mine / "evaluation" / "LETHE_SUMMARY.json").write_text(content)
-    at = open_page("outcomes")
+    at = open_page("outcomes", view="Evaluation")
     assert not at.exception and at.error[0].value == "An evaluation cannot be read."
-    assert "says" not in frame(at, "probability_after")
+    at = open_page("outcomes", view="One run")
+    assert not at.exception and "says" not in frame(at, "probability_after")
 
 
 def test_missing_columns_leave_the_figures(study, mine):
     (mine / "evaluation" / "evaluation.csv").write_text("sample_id\na\n")
-    at = open_page("outcomes")
-    assert not at.exception and len(frame(at, "Direction")) == 5 and "says" not in frame(at, "probability_after")
+    at = open_page("outcomes", view="Evaluation")
+    assert not at.exception and len(frame(at, "Direction")) == 5
+    at = open_page("outcomes", view="One run")
+    assert not at.exception and "says" not in frame(at, "probability_after")
 
 
 @pytest.mark.slow
 def test_a_run_with_weights_is_evaluated_by_a_job_that_the_page_leads_to(study):
     write_run(own_folder(study, "mine"), study, "NPO")
-    assert not any(b.key == "evaluate" for b in open_page("outcomes").button)  # no weights
+    assert not any(b.key == "evaluate" for b in open_page("outcomes", view="Evaluation").button)  # no weights
     (own_folder(study, "mine") / "model").mkdir()
-    at = open_page("outcomes")
+    at = open_page("outcomes", view="Evaluation")
     at.button(key="evaluate").click().run()
     job = jobs.jobs()[0]
     assert not at.exception and job.kind == "evaluate" and job.arguments[0] == "evaluate"
@@ -102,13 +105,13 @@ def test_a_run_with_weights_is_evaluated_by_a_job_that_the_page_leads_to(study):
     assert given["--model"].endswith("mine/model") and given["--output"].endswith("mine/evaluation")
     assert set(given) == {"--model", "--original", "--forget", "--retain", "--holdout", "--retain-model", "--output"}
     assert "mine, evaluation" in texts(open_page("unlearn", job=job.id))
-    again = open_page("outcomes")
+    again = open_page("outcomes", view="Evaluation")
     assert "Evaluation: running" in texts(again) and not any(b.key == "evaluate" for b in again.button)
 
 
 def test_a_shipped_run_without_weights_says_what_it_needs(study):
     write_run(study.results / "runs" / "npo", study, "NPO")
-    at = open_page("outcomes")
+    at = open_page("outcomes", view="Evaluation")
     assert "needs the run's weights" in texts(at) and not any(b.key == "evaluate" for b in at.button)
 
 
@@ -121,12 +124,12 @@ def test_a_missing_figure_is_never_zero_or_null(value, said):
 
 
 def test_without_a_comparison_the_page_says_how_to_get_one(study, mine):
-    assert any("compare-curricula" in code.value for code in open_page("outcomes").code)
+    assert any("compare-curricula" in code.value for code in open_page("outcomes", view="Order of samples").code)
 
 
 def test_samplings_that_differ_from_uniform_are_named_with_their_interval(study, mine):
     write_curricula(study)
-    at = open_page("outcomes")
+    at = open_page("outcomes", view="Order of samples")
     said = "NPO, against uniform sampling over 5 seeds: **CGA** leaves more of the forget set (+0.050, +0.010 to +0.090)."
     assert not at.exception and said in texts(at)
     rows = frame(at, "Minus uniform")
@@ -136,12 +139,12 @@ def test_samplings_that_differ_from_uniform_are_named_with_their_interval(study,
 
 def test_an_interval_with_0_is_no_difference(study, mine):
     write_curricula(study, low=-0.01)
-    assert "no sampling differs from uniform by more than chance over 5 seeds" in texts(open_page("outcomes"))
+    assert "no sampling differs from uniform by more than chance over 5 seeds" in texts(open_page("outcomes", view="Order of samples"))
 
 
 @pytest.mark.parametrize("name", ["curricula.csv", "summary.csv"])
 def test_a_comparison_without_its_columns_is_an_error_not_a_traceback(study, mine, name):
     write_curricula(study)
     (study.results / "curricula" / name).write_text("method,arm\nNPO,cga\n")
-    at = open_page("outcomes")
+    at = open_page("outcomes", view="Order of samples")
     assert not at.exception and at.error[0].value == "The comparison of samplings cannot be read."
