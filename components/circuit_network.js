@@ -1,228 +1,240 @@
-// Draws what components/circuit_network.py calls a view. Positions arrive in layers and lanes; here they become pixels, so that
-// the diagram fills whatever width it gets. Data reaches the page as canvas text or textContent only, never as markup.
+// Draws what components/network_view.py calls a view, and keeps what its reader does to it. Positions arrive in layers and lanes and
+// become pixels here, so that the graph fills whatever width it gets. Data reaches the page as canvas text or textContent only.
 
-const DIMMED = 0.06, MARGIN = { left: 40, right: 8, top: 42, bottom: 38 };
+const DIMMED = 0.06, HOVER = "lethe-circuit-hover", cameras = (window.letheCameras ??= {});  // survives a drawing that is put up anew
 
-function drawCircuit(root, data, onSelect, onMove) {
-  const area = root.querySelector(".canvas"), said = root.querySelector(".said");
-  const nodes = new vis.DataSet(), edges = new vis.DataSet();
-  let unit = {}, selected = null, hovered = null, current = data, c = current.palettes.light;
+function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice to Python; null where there is none
+  const box = root.querySelector(".circuit"), area = root.querySelector(".canvas"), said = root.querySelector(".said");
+  const nodes = new vis.DataSet(), edges = new vis.DataSet(), me = {};
+  const network = new vis.Network(area, { nodes, edges }, { ...data.options, autoResize: false });
+  const s = { view: data, selected: null, hovered: null, cursor: null, edge: null, pins: [], path: null, route: [], picking: null,
+    movable: tell !== null, boxes: id => network.body.nodes[id].shape,
+    size: node => Math.max(3, node.size * Math.min(1, s.unit.x / 60, s.unit.y / 24)) };
+  const graph = { s, network, say, home, zoom: by => { network.moveTo({ scale: network.getScale() * by }); remember(); } };
+  const has = id => s.view.nodes.some(node => node.id === id), titleOf = item => item.title.replaceAll("\n", "; ");
+  const marks = ({ selected, pins, path }) => ({ node: selected, pins, path });
+  let drawn = "", sent = { marks: "", at: 0 };
 
-  const network = new vis.Network(area, { nodes, edges }, { ...current.options, autoResize: false });
+  function inform() {  // all marks at once: of choices made in quick succession only the last is sure to arrive
+    sent = { marks: JSON.stringify(marks(s)), at: Date.now() };
+    tell?.("marks", marks(s));
+  }
 
-  function place() {  // one layer and one lane in pixels, with the middle of the grid at the origin
-    const { n_layers, lanes } = current.axes;
-    unit = {
-      x: (area.clientWidth - MARGIN.left - MARGIN.right) / (n_layers + 2.2),
-      y: (area.clientHeight - MARGIN.top - MARGIN.bottom) / lanes.length,
-    };
-    unit.atX = layer => (layer - (n_layers - 1) / 2) * unit.x + (MARGIN.left - MARGIN.right) / 2;
-    unit.atY = lane => (lane - (lanes.length - 1) / 2) * unit.y + (MARGIN.top - MARGIN.bottom) / 2;
-    unit.spacious = unit.x > 70 && unit.y > 36;  // room for a name under every node
+  const act = graph.act = {
+    hover(id, byKey = false) {
+      if (id === s.hovered) return;
+      s.hovered = id;
+      s.cursor = byKey ? id : null;
+      if (byKey) say(titleOf(s.view.nodes.find(node => node.id === id)));
+      window.dispatchEvent(new CustomEvent(HOVER, { detail: { from: me, id } }));
+      highlight();
+    },
+    click(id) { s.picking ? act.setPath([s.picking, id]) : act.choose(id === s.selected ? null : id); },
+    choose(id) {
+      const before = s.selected;
+      Object.assign(s, { selected: id, edge: null, cursor: null });
+      refresh();
+      if (before !== id) inform();
+    },
+    chooseEdge(id) { Object.assign(s, { edge: id === s.edge ? null : id }); refresh(); },
+    show(id) {  // a search hit
+      if (has(id)) act.choose(id);
+      else { s.edge = id; refresh(); }
+      const spot = network.canvasToDOM(network.getPosition(has(id) ? id : s.view.edges.find(edge => edge.id === id).to));
+      if (spot.x < 0 || spot.y < 0 || spot.x > area.clientWidth || spot.y > area.clientHeight) {
+        network.moveTo({ position: network.DOMtoCanvas(spot) });
+        remember();
+      }
+    },
+    pin(id) {
+      s.pins = s.pins.includes(id) ? s.pins.filter(other => other !== id) : [...s.pins, id];
+      refresh();
+      inform();
+    },
+    pick(id) { s.picking = id; refresh(); if (id) area.focus(); },
+    setPath(ends) {
+      s.picking = null;
+      s.path = ends;
+      s.route = route();
+      refresh();
+      inform();
+    },
+    clear() {
+      const before = JSON.stringify(marks(s));
+      Object.assign(s, { hovered: null, cursor: null, picking: null, edge: null, selected: null, path: null, route: [] });
+      refresh();
+      if (JSON.stringify(marks(s)) !== before) inform();
+    },
+  };
+
+  function route() {
+    return (s.path && s.path.every(has) && strongestPath(s.view, ...s.path)) || [];
+  }
+
+  function say(words) {
+    said.classList.toggle("idle", !words);
+    said.textContent = words || HINT;
+  }
+
+  function status() {
+    const chosen = s.view.nodes.find(node => node.id === s.selected) ?? s.view.edges.find(edge => edge.id === s.edge);
+    if (s.picking) return `Path from ${s.picking}: click its other end, or move there and press Enter. Escape cancels.`;
+    if (s.edge) return titleOf(s.view.edges.find(edge => edge.id === s.edge));
+    if (s.route.length) return pathWords(s.view, s.route);
+    if (s.path) return `No path between ${s.path[0]} and ${s.path[1]} in what is drawn.`;
+    return chosen ? `Selected: ${titleOf(chosen)}` : "";
+  }
+
+  function refresh() {
+    if (!s.view.edges.some(edge => edge.id === s.edge)) s.edge = null;
+    say(status());
+    tools.refresh();
+    highlight();
+  }
+
+  function lit() {  // what stays bright; null: everything
+    const ends = new Set(s.view.edges.filter(edge => s.route.includes(edge.id)).flatMap(edge => [edge.from, edge.to]));
+    const focus = s.hovered ?? s.picking ?? (ends.has(s.selected) ? null : s.selected);
+    const centres = new Set(focus === null ? s.pins : [...s.pins, focus]), bright = { nodes: new Set(centres), edges: new Set() };
+    if (!centres.size && !s.route.length && !s.edge) return null;
+    for (const { id, from, to } of s.view.edges) {
+      if (!centres.has(from) && !centres.has(to) && !s.route.includes(id) && id !== s.edge) continue;
+      bright.edges.add(id);
+      bright.nodes.add(from).add(to);
+    }
+    return bright;
+  }
+
+  function highlight() {  // straight into vis-network's objects: an update of 2,000 rows of a DataSet takes far longer than a redraw
+    const bright = s.bright = lit(), { nodes: dots, edges: lines } = network.body;
+    for (const edge of s.view.edges) {
+      const { options } = lines[edge.id], onPath = s.route.includes(edge.id);
+      options.color.opacity = onPath ? 1 : !bright || bright.edges.has(edge.id) ? Math.min(0.9, 0.4 + 0.1 * edge.width) : DIMMED;
+      options.width = onPath ? Math.max(3.5, edge.width) : edge.width;
+    }
+    for (const node of s.view.nodes) {
+      const { options } = dots[node.id];
+      options.opacity = !bright || bright.nodes.has(node.id) ? 1 : 0.2;
+      if (node.shape !== "box") options.color.background = node.id === s.selected ? s.c.text : s.c.panel;
+    }
+    network.redraw();
   }
 
   function fill() {
-    const small = Math.min(1, unit.x / 60, unit.y / 24);
-    const keep = new Set(current.nodes.map(node => node.id));
-    edges.clear();  // cheap at this size, and it keeps the order: the strongest is drawn last, on top
+    const keep = new Set(s.view.nodes.map(node => node.id)), box = node => node.shape === "box";
+    edges.clear();  // keeps the order: the strongest is drawn last, on top
     nodes.remove(nodes.getIds().filter(id => !keep.has(id)));
-    nodes.update(current.nodes.map(node => styled({
-      ...node, x: unit.atX(node.x), y: unit.atY(node.y), size: Math.max(3, node.size * small),
+    nodes.update(s.view.nodes.map(node => ({
+      ...node, x: s.unit.atX(node.x), y: s.unit.atY(node.y), size: s.size(node), label: box(node) ? node.id : "",
+      font: { size: 12, color: s.c.text, face: s.family }, color: { background: s.c.panel, border: s.c.text },
     })));
-    edges.add(current.edges.map(edge => ({
-      ...edge, color: { color: hue(edge), opacity: strength(edge) }, dashes: current.groups[edge.group].dashed && [7, 5],
-      arrows: { to: { enabled: true, type: edge.score < 0 ? "bar" : "arrow", scaleFactor: 0.5 } },
+    edges.add(s.view.edges.map(edge => ({
+      id: edge.id, from: edge.from, to: edge.to, title: edge.title, width: edge.width, smooth: edge.smooth,
+      color: { color: s.c[s.view.groups[edge.group].colour] }, dashes: s.view.groups[edge.group].dashed && [7, 5],
+      arrows: { to: { enabled: true, scaleFactor: 0.5, type: edge.score < 0 ? "bar" : "arrow" } },
     })));
-    highlight();
   }
 
-  const hue = edge => c[current.groups[edge.group].colour], strength = edge => Math.min(0.9, 0.4 + 0.1 * edge.width);
-
-  function styled(node) {
-    const colour = { background: c.panel, border: c.text };
-    return { ...node, color: { ...colour, highlight: colour, hover: colour } };
+  function remember() {
+    const { x, y } = network.getViewPosition();
+    cameras[data.key] = { name: s.view.name, scale: network.getScale(), x: x / s.unit.x, y: y / s.unit.y };
   }
 
-  function highlight() {
-    const focus = hovered ?? selected, near = new Set([focus]);
-    edges.update(current.edges.map(edge => {
-      const on = focus === null || edge.from === focus || edge.to === focus;
-      if (on) near.add(edge.from).add(edge.to);
-      return { id: edge.id, color: { color: hue(edge), opacity: on ? strength(edge) : DIMMED } };
-    }));
-    nodes.update(current.nodes.map(node => {
-      const on = focus === null || near.has(node.id), crowded = !unit.spacious && near.size > 10;
-      const named = node.shape === "box" || node.id === focus || (on && !crowded && (focus !== null || unit.spacious));
-      const font = { size: named ? 12 : 0, color: c.text, vadjust: node.shape === "box" ? 0 : -4 };
-      return { id: node.id, opacity: on ? 1 : 0.2, borderWidth: node.id === selected ? 4 : 2, font };
-    }));
+  function look() {  // where the reader looked last at this circuit, else at all of it
+    const kept = cameras[data.key], back = kept && kept.name === s.view.name;
+    const position = back ? { x: kept.x * s.unit.x, y: kept.y * s.unit.y } : { x: 0, y: 0 };
+    network.moveTo({ position, scale: back ? kept.scale : 1 });
   }
 
-  function choose(node, tell) {
-    selected = node;
-    said.textContent = node === null ? "" : `${node} selected`;
-    network.unselectAll();  // vis-network's own selection would outlive a rerun
-    highlight();
-    if (tell) onSelect(node);
+  function home() {
+    delete cameras[data.key];
+    look();
   }
 
-  function background(context) {
-    const { n_layers, boundary, lanes } = current.axes;
-    const edge = unit.atX(boundary - 0.5), left = unit.atX(-1.6), right = unit.atX(n_layers + 0.6);
-    const top = unit.atY(-0.5), bottom = unit.atY(lanes.length - 0.5);
-    for (const [side, from, to] of boundary === null ? [] : [["early", left, edge], ["late", edge, right]]) {
-      context.globalAlpha = 0.09;
-      context.fillStyle = c[side];
-      context.fillRect(from, top, to - from, bottom - top);
-    }
-    context.globalAlpha = 1;
-    context.strokeStyle = c.grid;
-    context.lineWidth = 1;
-    for (let lane = 0; lane < lanes.length - 1; lane++) line(context, left, unit.atY(lane + 0.5), right, unit.atY(lane + 0.5));
-    for (let layer = 0; layer <= n_layers; layer++) line(context, unit.atX(layer - 0.5), top, unit.atX(layer - 0.5), bottom);
-    for (let layer = 0; layer < n_layers; layer++) text(context, String(layer), unit.atX(layer), bottom + 10, c.muted, "12px", "center");
-    text(context, "layer", unit.atX((n_layers - 1) / 2), bottom + 26, c.muted, "12px", "center");
-    const step = Math.ceil(13 / unit.y);
-    lanes.forEach((name, lane) => {
-      if (lane % step === 0 || name === "MLP") text(context, name, left - 6, unit.atY(lane), c.muted, "12px", "right");
-    });
-    if (boundary === null) return;
-    context.strokeStyle = c.text;
-    context.lineWidth = 2;
-    line(context, edge, top - 32, edge, bottom);
-    if (onMove) {  // a handle
-      context.beginPath();
-      context.arc(edge, top - 15, 6, 0, 2 * Math.PI);
-      context.fillStyle = c.text;
-      context.fill();
-    }
-    const share = part => current.axes.late === null ? "" : `  ${Math.round(100 * part)}%`;
-    text(context, `early${share(1 - current.axes.late)}`, edge - 12, top - 15, c.early, "bold 19px", "right");
-    text(context, `late${share(current.axes.late)}`, edge + 12, top - 15, c.late, "bold 19px", "left");
-  }
-
-  function line(context, x1, y1, x2, y2) {
-    context.beginPath();
-    context.moveTo(x1, y1);
-    context.lineTo(x2, y2);
-    context.stroke();
-  }
-
-  function text(context, words, x, y, colour, font, align) {
-    context.font = `${font} ${getComputedStyle(area).fontFamily}`;
-    context.textAlign = align;
-    context.textBaseline = "middle";
-    context.fillStyle = colour;
-    context.fillText(words, x, y);
-  }
-
-  function dragBoundary() {  // what is early or late is Python's to say: while dragging only the line moves
-    const at = event => network.DOMtoCanvas({ x: event.offsetX, y: event.offsetY }).x;
-    const near = event => current.axes.boundary !== null && Math.abs(at(event) - unit.atX(current.axes.boundary - 0.5)) * network.getScale() < 7;
-    let start = null;
-    area.addEventListener("pointerdown", event => {
-      if (!near(event)) return;
-      start = current.axes.boundary;
-      area.setPointerCapture(event.pointerId);
-      event.stopPropagation();  // else the whole view would move
-    }, { capture: true });
-    area.addEventListener("pointermove", event => {
-      area.style.cursor = start !== null || near(event) ? "col-resize" : "";
-      if (start === null) return;
-      const boundary = Math.round((at(event) - unit.atX(0)) / unit.x + 0.5);
-      current.axes.boundary = Math.max(1, Math.min(current.axes.n_layers - 1, boundary));
-      network.redraw();
-    });
-    area.addEventListener("pointerup", () => {
-      if (start !== null && start !== current.axes.boundary) onMove(current.axes.boundary);
-      start = null;
-    });
-  }
-
-  function reset() {
-    network.moveTo({ position: { x: 0, y: 0 }, scale: 1 });
-  }
-
-  function resize() {
+  function draw() {
     if (!area.clientWidth || !area.clientHeight) return;
-    network.setSize(`${area.clientWidth}px`, `${area.clientHeight}px`);
-    place();
-    fill();
-    network.redraw();
-    reset();
+    const now = JSON.stringify([s.view.nodes, s.view.edges, s.view.groups, s.view.axes, s.c, area.clientWidth, area.clientHeight]);
+    if (now !== drawn) {
+      drawn = now;
+      network.setSize(`${area.clientWidth}px`, `${area.clientHeight}px`);
+      s.unit = geometry(area, s.view.axes);
+      fill();
+      look();
+    }
+    refresh();
   }
-
-  function step(by) {  // keyboard: from node to node in reading order
-    const order = [...current.nodes].sort((a, b) => a.x - b.x || a.y - b.y).map(node => node.id);
-    const at = order.indexOf(hovered ?? selected);
-    hovered = order[at < 0 ? 0 : (at + by + order.length) % order.length];
-    said.textContent = current.nodes.find(node => node.id === hovered).title;
-    highlight();
-  }
-
-  network.on("beforeDrawing", background);
-  network.on("hoverNode", event => { hovered = event.node; highlight(); });
-  network.on("blurNode", () => { hovered = null; highlight(); });
-  network.on("click", event => choose(event.nodes.length && event.nodes[0] !== selected ? event.nodes[0] : null, true));
-  // The wheel scrolls the page; with Ctrl it zooms the graph.
-  area.addEventListener("wheel", event => { if (!event.ctrlKey) event.stopPropagation(); }, { capture: true });
-  area.addEventListener("keydown", event => {
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (by) step(by);
-    else if (event.key === "Enter" && hovered !== null) choose(hovered, true);
-    else if (event.key === "Escape") { hovered = null; choose(null, true); }
-    else return;
-    event.preventDefault();
-  });
-  area.addEventListener("blur", () => { hovered = null; highlight(); });
-  root.querySelectorAll("[data-zoom]").forEach(button => button.addEventListener("click", () => {
-    const factor = Number(button.dataset.zoom);
-    factor ? network.moveTo({ scale: network.getScale() * factor }) : reset();
-  }));
 
   function update(next) {
-    const changed = next.name !== current.name;
-    current = next;
-    selected = next.selected;
-    c = current.palettes[isDark(area) ? "dark" : "light"];
-    for (const [name, value] of Object.entries({ ...c, height: next.height })) area.parentElement.style.setProperty(`--${name}`, value);
+    // What was marked a moment ago may still be on its way to Python: this can be the answer to the mark before.
+    const older = JSON.stringify(marks(next)) !== sent.marks && Date.now() - sent.at < 2000;
+    Object.assign(s, { view: next, boundary: next.axes.boundary });
+    if (!older) Object.assign(s, { selected: next.selected, pins: next.pins, path: next.path });
+    if (!has(s.selected)) s.selected = null;
+    s.pins = s.pins.filter(has);
+    if (!has(s.hovered)) s.hovered = s.cursor = null;
+    if (!has(s.picking)) s.picking = null;
+    s.route = route();
+    s.c = next.palettes[isDark(area) ? "dark" : "light"];
+    s.family = getComputedStyle(area).fontFamily;
+    for (const [name, value] of Object.entries({ ...s.c, height: next.height })) box.style.setProperty(`--${name}`, value);
     const tip = area.querySelector(".vis-tooltip");
     if (tip) tip.style.visibility = "hidden";  // what it describes may be gone
-    place();
-    fill();
-    network.redraw();
-    if (changed) reset();
+    tools.legend();
+    draw();
   }
 
-  root.querySelector("[data-save]").addEventListener("click", () => {
-    const drawn = area.querySelector("canvas"), picture = document.createElement("canvas"), link = document.createElement("a");
-    [picture.width, picture.height] = [drawn.width, drawn.height];
-    const context = picture.getContext("2d");
-    context.fillStyle = c.background;
-    context.fillRect(0, 0, picture.width, picture.height);
-    context.drawImage(drawn, 0, 0);
-    link.href = picture.toDataURL("image/png");
-    link.download = `circuit-${current.name}.png`;
-    link.click();
+  const nodeAt = event => {  // within a finger's breadth, as small nodes are hard to hit
+    const at = network.DOMtoCanvas({ x: event.offsetX, y: event.offsetY }), scale = network.getScale();
+    const near = s.view.nodes.map(node => [Math.hypot(s.unit.atX(node.x) - at.x, s.unit.atY(node.y) - at.y) * scale, node]);
+    const [[distance, node]] = near.sort((a, b) => a[0] - b[0]);
+    return distance < Math.max(11, (node.shape === "box" ? 17 : s.size(node) + 4) * scale) ? node.id : null;
+  };
+  area.addEventListener("pointermove", event => {
+    const id = event.buttons ? s.hovered : nodeAt(event);
+    area.style.cursor = id ? "pointer" : "";
+    act.hover(id);
   });
+  area.addEventListener("pointerleave", () => act.hover(null));
+  network.on("click", ({ pointer, event }) => {
+    const id = nodeAt({ offsetX: pointer.DOM.x, offsetY: pointer.DOM.y }), edge = network.getEdgeAt(pointer.DOM);
+    if (id) event.srcEvent.shiftKey ? act.pin(id) : act.click(id);
+    else if (edge) act.chooseEdge(edge);
+    else act.choose(null);
+  });
+  network.on("beforeDrawing", context => s.unit && paintBackground(context, s));
+  network.on("afterDrawing", context => {
+    if (!s.unit) return;
+    paintMarks(context, s);
+    paintNames(context, s, network.getScale());
+  });
+  network.on("zoom", remember);
+  network.on("dragEnd", remember);
+  // The wheel scrolls the page; with Ctrl, or on the full screen, it zooms the graph.
+  area.addEventListener("wheel", event => { if (!event.ctrlKey && !isFull(box)) event.stopPropagation(); }, { capture: true });
+  const follow = ({ detail }) => {  // the same node in the other graphs of the page
+    if (detail.from === me) return;
+    s.hovered = has(detail.id) ? detail.id : null;
+    highlight();
+  };
+  window.addEventListener(HOVER, follow);
 
-  if (onMove) dragBoundary();
+  const tools = wireTools(root, graph);
+  if (tell) dragBoundary(area, graph, layer => tell("boundary", layer));
   update(data);
-  const observer = new ResizeObserver(resize);
+  const observer = new ResizeObserver(draw);
   observer.observe(area);
-  area.circuit = { network, at: id => network.canvasToDOM(network.getPosition(id)) };  // for tests, which must find a node to click
-  return { update, destroy: () => { observer.disconnect(); network.destroy(); } };
+  area.circuit = { network, state: s, at: id => network.canvasToDOM(network.getPosition(id)) };  // for tests, which must find a node
+  return { update, destroy() { observer.disconnect(); tools.destroy(); window.removeEventListener(HOVER, follow); network.destroy(); } };
 }
 
-function isDark(element) {  // Streamlit hands its theme to components as CSS variables; a page on its own has none and is light
-  const colour = getComputedStyle(element).getPropertyValue("--st-background-color").match(/^#(..)(..)(..)/);
+function isDark(element) {  // Streamlit hands its theme to components as a CSS variable, as does the page that stands alone
+  const colour = getComputedStyle(element).getPropertyValue("--st-background-color").match(/#(..)(..)(..)/);
   return colour !== null && colour.slice(1).reduce((sum, part) => sum + parseInt(part, 16), 0) < 3 * 128;
 }
 
 function mountCircuit({ data, parentElement, setTriggerValue }) {  // called again for every rerun; the drawing stays
   parentElement.tell = setTriggerValue;  // a trigger: the same choice twice is two choices
-  const onSelect = node => parentElement.tell("node", node ?? ""), onMove = layer => parentElement.tell("boundary", layer);
   if (parentElement.drawing) parentElement.drawing.update(data);
-  else parentElement.drawing = drawCircuit(parentElement, data, onSelect, onMove);
+  else parentElement.drawing = drawCircuit(parentElement, data, (what, value) => parentElement.tell(what, value));
   return () => { parentElement.drawing?.destroy(); parentElement.drawing = null; };
 }

@@ -15,6 +15,12 @@ from components.network_view import Group, View
 
 HERE = Path(__file__).parent
 SIDES = {"early": Group("early", "early"), "late": Group("late", "late", dashed=True)}
+SCRIPTS = ("network_paths.js", "network_draw.js", "network_svg.js", "network_tools.js", "circuit_network.js")
+PAGE_STYLE = """
+:root { --st-background-color: #ffffff; color-scheme: light dark }
+@media (prefers-color-scheme: dark) { :root { --st-background-color: #12181f } h1 { color: #e6edf3 } }
+body { margin: 1rem; font-family: system-ui, sans-serif; background: var(--st-background-color) } h1 { margin: 0 0 .6rem; font-size: 1.2rem }
+"""
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -34,23 +40,35 @@ def of_circuit(circuit: Circuit, boundary: int, shown: pd.DataFrame | None = Non
 def show(view: View, *, key: str, height: int = 425) -> str | None:
     """Draw a view; returns the selected node (shared by all graphs of a session), None if this view lacks it.
 
-    Dragging the boundary moves the slider of `circuit_panel.boundary_slider`.
+    Dragging the boundary moves the slider of `circuit_panel.boundary_slider`. Pins and path are kept in the URL; what other graphs
+    pinned and this one does not have stays pinned there.
     """
+    data = marked(view) | {"height": f"{height}px", "key": key}
+    elsewhere = [name for name in state.pins() if name not in data["pins"]]
 
-    def clicked() -> None:
-        state.select_node(st.session_state[key]["node"] or None)
+    def marks_changed() -> None:
+        marks = st.session_state[key]["marks"]
+        if marks["node"] != data["selected"]:  # else the node may be one that only another graph has
+            state.select_node(marks["node"])
+        if marks["path"] != data["path"]:
+            state.set_path(marks["path"] or [])
+        state.set_pins(elsewhere + marks["pins"])
 
-    def moved() -> None:
-        state.set_boundary(st.session_state[key]["boundary"])
-
-    data = marked(view) | {"height": f"{height}px"}
-    _component()(key=key, data=data, on_node_change=clicked, on_boundary_change=moved)
+    _component()(
+        key=key, data=data, on_marks_change=marks_changed,
+        on_boundary_change=lambda: state.set_boundary(st.session_state[key]["boundary"]),
+    )
     return data["selected"]
 
 
 def marked(view: View) -> View:
-    """The view with what the reader marked in it: the selected node."""
-    return view | {"selected": state.node() if state.node() in {node["id"] for node in view["nodes"]} else None}
+    """The view with what the reader marked in it: the selected node, pinned nodes, and the two ends of a path."""
+    names = {node["id"] for node in view["nodes"]}
+    return view | {
+        "selected": state.node() if state.node() in names else None,
+        "pins": [name for name in state.pins() if name in names],
+        "path": state.path() if names.issuperset(state.path() or [None]) else None,
+    }
 
 
 def offline_html(view: View, title: str = "Circuit") -> str:
@@ -58,17 +76,17 @@ def offline_html(view: View, title: str = "Circuit") -> str:
 
     Of a `marked` view it shows the marks too; mark it while the page runs, as a download's callable knows no reader.
     """
-    data = {"selected": None} | view | {"height": "80vh"}
+    data = {"selected": None, "pins": [], "path": None} | view | {"height": "88vh", "key": "circuit"}
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>Circuit</title><style>
-body {{ margin: 1rem; font-family: system-ui, sans-serif }} h1 {{ font-size: 1.2rem }}
+{PAGE_STYLE}
 {_read("circuit_network.css")}</style></head>
-<body><h1></h1><div id="circuit">{_read("circuit_network.html")}</div>
-<script>{_vis()}</script><script>{_read("circuit_network.js")}</script>
+<body><main><h1></h1><div id="circuit">{_read("circuit_network.html")}</div></main>
+<script>{_vis()}</script><script>{_script()}</script>
 <script>
 document.title = document.querySelector("h1").textContent = {_json_in_script(title)};
-drawCircuit(document.getElementById("circuit"), {_json_in_script(data)}, () => {{}});
+drawCircuit(document.getElementById("circuit"), {_json_in_script(data)}, null);
 </script></body></html>
 """
 
@@ -83,9 +101,13 @@ def _title(edge: Any, rank: int, n_edges: int) -> str:
 
 @cache
 def _component():
-    script = f"{_vis()}\n{_read('circuit_network.js')}\nexport default mountCircuit;"
+    script = f"{_vis()}\n{_script()}\nexport default mountCircuit;"
     html, css = _read("circuit_network.html"), _read("circuit_network.css")
     return st.components.v2.component("lethe_circuit", html=html, css=css, js=script)
+
+
+def _script() -> str:
+    return "\n".join(_read(name) for name in SCRIPTS)
 
 
 def _read(name: str) -> str:

@@ -14,11 +14,9 @@ CURVES = {"": 0.5, "q": 0.4, "k": 0.55, "v": 0.7}  # so that the three edges int
 EFFECTS = ("supports the answer", "suppresses it")
 OPTIONS = {
     "physics": {"enabled": False},
-    "interaction": {
-        "hover": True, "dragNodes": False, "tooltipDelay": 120, "selectConnectedEdges": False, "hoverConnectedEdges": False,
-    },
+    "interaction": {"dragNodes": False, "selectable": False, "tooltipDelay": 120},  # hover and selection are ours
     "nodes": {"borderWidth": 2},
-    "edges": {"selectionWidth": 0, "hoverWidth": 0, "arrows": {"to": {"enabled": True, "scaleFactor": 0.5}}},
+    "edges": {"color": {"inherit": False}, "arrows": {"to": {"enabled": True, "scaleFactor": 0.5}}},
 }
 
 
