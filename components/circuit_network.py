@@ -19,7 +19,8 @@ SCRIPTS = ("network_paths.js", "network_draw.js", "network_svg.js", "network_too
 PAGE_STYLE = """
 :root { --st-background-color: #ffffff; color-scheme: light dark }
 @media (prefers-color-scheme: dark) { :root { --st-background-color: #12181f } h1 { color: #e6edf3 } }
-body { margin: 1rem; font-family: system-ui, sans-serif; background: var(--st-background-color) } h1 { margin: 0 0 .6rem; font-size: 1.2rem }
+body { margin: 1rem; font-family: system-ui, sans-serif; background: var(--st-background-color) }
+h1 { margin: 0 0 .6rem; font-size: 1.2rem }
 """
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 

@@ -82,7 +82,7 @@ def study() -> store.Study:
 def select_study(slug: str) -> None:
     """Another study; what was selected in the last one is not in it."""
     keep("study", slug)
-    for key in ("sample", "node", "pinned_easy", "pinned_hard"):
+    for key in ("sample", "node", "cohort_limits", "pinned_easy", "pinned_hard"):
         keep(key, None)
 
 
@@ -117,6 +117,29 @@ def node() -> str | None:
 
 def select_node(name: str | None) -> None:
     keep("node", name or None)
+
+
+def pins() -> list[str]:
+    """The nodes pinned in circuit graphs."""
+    return [name for name in st.query_params.get("pins", "").split(",") if name]
+
+
+def set_pins(names: list[str]) -> None:
+    st.query_params["pins"] = ",".join(names)
+    if not names:
+        del st.query_params["pins"]
+
+
+def path() -> list[str] | None:
+    """The two ends of the path lit in circuit graphs."""
+    ends = st.query_params.get("path", "").split(",")
+    return ends if len(ends) == 2 else None
+
+
+def set_path(ends: list[str]) -> None:
+    st.query_params["path"] = ",".join(ends)
+    if len(ends) != 2:
+        del st.query_params["path"]
 
 
 def parameter(name: str) -> str | None:
