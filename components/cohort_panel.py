@@ -1,14 +1,16 @@
-"""Easy against hard samples: who is in the cohorts, how their circuits differ, and how much of that chance would give."""
+"""Two cohorts of samples: who is in them, how their circuits differ, and how much of that chance would give."""
 
 import pandas as pd
 import streamlit as st
 
+from analysis import cohorts, comparison
 from analysis.circuit import Circuit
-from analysis.cohorts import cohorts
-from components import cached, cohort_plot
+from analysis.store import csv_bytes
+from components import cached_pairs, cohort_plot, cohort_rule, frequency_panel
+from components.cohort_plot import NAMES
 
 PLAIN = {"displayModeBar": False}
-NAMES = {
+READOUTS = {
     "mean_layer": "Mean layer", "late_share": "Late share of |score|", "mean_span": "Mean span (layers)",
     "mean_path": "Mean path (edges)", "longest_path": "Longest path (edges)",
 }
@@ -19,67 +21,96 @@ NOTES = {
            "part by construction: compare with MRD and the outcome.",
 }
 EXPLANATION = """
-Each cohort holds the chosen share of samples from one end of the difficulty ranks. Read-outs are taken on the full
-circuits, not on the edges drawn. Intervals are 95% bootstrap percentile intervals of the mean (2,000 resamples). Cliff's
-delta is the chance that a hard sample lies above an easy one, less the chance that it lies below. p comes from 2,000
-label permutations of the difference in means, and is corrected for the five read-outs after Holm. The control draws
-random cohorts of the same size from all scored samples: the violet areas hold 95% of what they give.
+*Two cohorts*: read-outs are taken on the full circuits, not on the edges drawn. Intervals are 95% bootstrap percentile intervals of the
+mean (2,000 resamples). Cliff's delta is the chance that a sample of the second cohort lies above one of the first, less the chance that
+it lies below. p comes from 2,000 label permutations of the difference in means, and is corrected for the five read-outs after Holm. The
+control draws random cohorts of the same size from all scored samples: the violet areas hold 95% of what they give. *All others* are
+the scored samples outside the other cohort; *Random* is drawn (seed 0) from those outside it, as many as it has.
 """
 
 
-def controls(scores: list[str]) -> tuple[str, float]:
-    """What to rank by (at first the first), and the share of the samples in each cohort."""
-    left, right = st.columns(2)
-    bound = {"bind": "query-params"}
-    score = left.segmented_control("Rank by", scores, default=scores[0], required=True, key="rank_by", **bound)
-    percent = right.slider("Samples in each cohort", 5, 50, 25, 5, format="%d%%", key="cohort_share", **bound)
-    return score, percent / 100
+def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, least: int) -> None:
+    """Compare the circuits of two cohorts; `table` holds scores and, with runs, `rank_outcome`. `least`: see `frequency_panel`."""
+    names = choose()
+    rule = cohort_rule.edit(table, key="pair_cohorts", default_by="Outcome" if "rank_outcome" in table else "CUD")
+    st.caption(f"Easy and hard are {cohort_rule.words(rule)}. {NOTES[rule.by]}")
+    if names[0] == names[1]:
+        st.info("The same cohort is on both sides. Choose another for one of them.")
+        return
+    cohort = comparison.two_cohorts(cohorts.assign(table, rule), names)
+    sizes = {name: int((cohort == name).sum()) for name in names}
+    if min(sizes.values()) < 2:
+        small = min(sizes, key=sizes.get)
+        st.info(f"The cohort {NAMES[small].lower()} has {sizes[small]} sample{'' if sizes[small] == 1 else 's'}: to compare takes 2 or "
+                "more. Choose a larger share, or another cohort.")
+        return
+    chosen = [circuits[sample] for sample in cohort.index]
+    profile, mix, effects = cached_pairs.cohort_tables(chosen, cohort, names, boundary)
+    st.markdown(verdict(effects, names))
+    frequency_panel.show(chosen, cohort, names, boundary, least)
+    charts(profile, mix, names, boundary)
+    depth(effects, names)
 
 
-def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int) -> None:
-    """Compare the circuits of the easy and the hard end of a ranking; `table` holds scores and, with runs, `rank_outcome`."""
-    score, share = controls([name for name in ("Outcome", "CUD", "MRD") if f"rank_{name.lower()}" in table])
-    st.caption(NOTES[score])
-    scored = table.set_index("sample_id")
-    cohort = cohorts(scored[f"rank_{score.lower()}"], share)
-    chosen = [circuits[sample] for sample in scored.index]
-    profile, mix, effects = cached.cohort_tables(chosen, cohort, boundary)
+def choose() -> tuple[str, str]:
+    """The two cohorts, kept in the URL, and a button that swaps them."""
+    left, middle, right = st.columns([9, 2, 9], vertical_alignment="bottom")
+    kept = {"format_func": NAMES.get, "required": True, "bind": "query-params"}
+    first = left.segmented_control("First cohort", list(NAMES), default="easy", key="cohort_a", **kept)
+    second = right.segmented_control("Second cohort", list(NAMES), default="hard", key="cohort_b", **kept)
+    middle.button("Swap", width="stretch", key="swap_cohorts", on_click=_swap, args=(first, second))
+    return first, second
+
+
+def _swap(first: str, second: str) -> None:
+    st.session_state["cohort_a"], st.session_state["cohort_b"] = second, first
+
+
+def charts(profile: pd.DataFrame, mix: pd.DataFrame, names: tuple[str, str], boundary: int) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**Where the score mass ends**")
-        st.plotly_chart(cohort_plot.layer_profile(profile, boundary), key="layer_profile", theme=None, config=PLAIN)
+        st.plotly_chart(cohort_plot.layer_profile(profile, names, boundary), key="layer_profile", theme=None, config=PLAIN)
     with right:
         st.markdown("**Which kinds of edges carry it**")
-        st.plotly_chart(cohort_plot.edge_mix(mix), key="edge_mix", theme=None, config=PLAIN)
+        st.plotly_chart(cohort_plot.edge_mix(mix, names), key="edge_mix", theme=None, config=PLAIN)
+
+
+def depth(effects: pd.DataFrame, names: tuple[str, str]) -> None:
+    """The read-outs as a chart, as a table and as a file."""
+    first, second = (NAMES[name].lower() for name in names)
     st.markdown("**How deep and how long**")
-    st.markdown(verdict(effects, score))
-    st.plotly_chart(cohort_plot.effects(effects, NAMES), key="effects", theme=None, config=PLAIN)
-    st.dataframe(effects_table(effects), hide_index=True, alt="Depth read-outs of the easy and the hard cohort")
-    n_easy, n_hard = effects[["n_easy", "n_hard"]].max()
-    st.caption(f"n = {n_easy} easy and {n_hard} hard samples; means with 95% intervals. Chance: random pairs of cohorts.")
-    st.download_button("Comparison as CSV", effects.to_csv, "easy-vs-hard.csv", "text/csv", on_click="ignore")
+    st.plotly_chart(cohort_plot.effects(effects, READOUTS, names), key="effects", theme=None, config=PLAIN)
+    st.dataframe(effects_table(effects, names), hide_index=True, alt="Depth read-outs of the two cohorts")
+    n_first, n_second = effects[[f"n_{name}" for name in names]].max()
+    st.caption(f"n = {n_first} {first} and {n_second} {second} samples; means with 95% intervals. Chance: random pairs of cohorts.")
+    name = f"{names[0]}-vs-{names[1]}.csv"
+    st.download_button("Comparison as CSV", lambda: csv_bytes(effects.reset_index()), name, "text/csv", on_click="ignore")
 
 
-def verdict(effects: pd.DataFrame, score: str) -> str:
+def verdict(effects: pd.DataFrame, names: tuple[str, str]) -> str:
     """One sentence: which read-outs differ by more than chance."""
+    first, second = (NAMES[name].lower() for name in names)
     if effects["p_value"].isna().all():
         return "Too few samples to compare."
     differ = effects[effects["p_holm"] < 0.05]
     if differ.empty:
-        return f"No read-out differs between samples easy and hard by {score} (Holm-corrected p of at least 0.05)."
-    words = [f"{NAMES[v].lower()} is {'larger' if d > 0 else 'smaller'}" for v, d in differ["difference"].items()]
+        return f"**No depth read-out differs** between {first} and {second} samples (Holm-corrected p of at least 0.05)."
+    words = [f"{READOUTS[value].lower()} is {'larger' if gap > 0 else 'smaller'}" for value, gap in differ["difference"].items()]
     rest = "" if len(differ) == len(effects) else " No difference can be told for the others."
-    return f"In samples that are hard by {score}, {', '.join(words)} (Holm-corrected p below 0.05).{rest}"
+    return f"**In {second} samples, {', '.join(words)}** than in {first} ones (Holm-corrected p below 0.05).{rest}"
 
 
-def effects_table(effects: pd.DataFrame) -> pd.DataFrame:
+def effects_table(effects: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
     """`compare` as text a reader can quote: mean [95% interval] per cohort, difference, effect size, control, p."""
     def with_interval(name: str) -> pd.Series:
         return effects.apply(lambda row: f"{row[name]:.2f} [{row[name + '_low']:.2f}, {row[name + '_high']:.2f}]", axis=1)
 
+    first, second = (NAMES[name] for name in names)
     return pd.DataFrame({
-        "Read-out": [NAMES[value] for value in effects.index],
-        "Easy": with_interval("easy"), "Hard": with_interval("hard"), "Hard - easy": with_interval("difference"),
+        "Read-out": [READOUTS[value] for value in effects.index],
+        first: with_interval(names[0]), second: with_interval(names[1]),
+        f"{second} - {first.lower()}": with_interval("difference"),
         "Cliff's delta": effects["cliffs_delta"].map("{:+.2f}".format),
         "Chance": effects["chance_delta"].map("within {:.2f}".format),
         "p (Holm)": effects["p_holm"].map("{:.4f}".format),

@@ -41,13 +41,19 @@ def choose(asked: pd.Series, *, key: str) -> str:
 
 
 def show_pair(table: pd.DataFrame) -> tuple[str, str]:
-    """Pick two rows, at first the easiest (left) and the hardest (right) by CUD; a button swaps them."""
+    """Pick two rows, at first the easiest (left) and the hardest (right) by CUD; a button swaps them.
+
+    A sample picked on another page takes its side: the left if it is in the easier half, else the right.
+    """
     order = ordered(table)["sample_id"].tolist()
+    easiest, hardest = order[-1], order[0]
+    if (picked := state.parameter("sample")) in order:
+        easiest, hardest = (picked, hardest) if order.index(picked) >= len(order) / 2 else (easiest, picked)
     left, middle, right = st.columns([9, 2, 9], vertical_alignment="bottom")
-    first = _pick(left, questions(table), "Left sample", "left", order[-1], key="left")
-    second = _pick(right, questions(table), "Right sample", "right", order[0], key="right")
+    first = _pick(left, questions(table), "Left sample", "left", easiest, key="left")
+    second = _pick(right, questions(table), "Right sample", "right", hardest, key="right")
     middle.button("Swap", width="stretch", on_click=_swap, args=(first, second))
-    st.caption("Opens with the easiest (left) and the hardest (right) by CUD.")
+    st.caption("Opens with the easiest (left) and the hardest (right) by CUD; a sample picked elsewhere takes its side.")
     for column, chosen in zip(st.columns(2), (first, second), strict=True):
         with column.container(gap=None):
             describe(table, chosen)

@@ -1,40 +1,49 @@
-"""Easy vs hard: two circuits side by side, and the cohorts they come from."""
+"""Easy vs hard: two samples, two cohorts, or one sample before and after a run."""
 
 import pandas as pd
 import streamlit as st
 
+from analysis import store
 from analysis.circuit import Circuit
-from components import cached, circuit_layout, circuit_network, circuit_panel, cohort_panel, layout, sample_picker, score_form
+from components import after_panel, cached, circuit_panel, cohort_panel, frequency_panel, layout, pair_panel, sample_picker, score_form
 
 study = layout.begin(
     "Easy vs hard", "Do memories that resist unlearning run through later, longer pathways than those that go at once?"
 )
+MODES = ("Two samples", "Two cohorts", "Before and after a run")
 
 
 @st.fragment
-def compare(left: Circuit, right: Circuit, circuits: dict[str, Circuit], table: pd.DataFrame) -> None:
-    first, second = st.columns(2)
-    with first:
-        boundary = circuit_panel.boundary_slider(left.index.n_layers)
+def compare(of: store.Study, circuits: dict[str, Circuit], table: pd.DataFrame) -> None:
+    first, second, third = st.columns([4, 3, 3], gap="medium")
+    mode = first.segmented_control("Compare", MODES, default=MODES[0], required=True, key="compare", bind="query-params")
     with second:
-        n_edges = circuit_panel.edges_slider(max(circuit.n_edges for circuit in circuits.values()))
-    drawn = [circuit_layout.strongest(circuit, n_edges) for circuit in (left, right)]
-    for column, circuit, key in zip(st.columns(2), drawn, ("circuit_left", "circuit_right"), strict=True):
-        with column:
-            circuit_network.show(circuit_network.of_circuit(circuit, boundary), key=key, height=340)
-            circuit_panel.readouts_line(circuit, boundary)
-    circuit_panel.overlap(*drawn)
-    st.subheader("Easy and hard cohorts")
-    cohort_panel.show(circuits, table, boundary)
+        boundary = circuit_panel.boundary_slider(next(iter(circuits.values())).index.n_layers)
+    with third:
+        most = max(circuit.n_edges for circuit in circuits.values())
+        size = frequency_panel.least_slider() if mode == MODES[1] else circuit_panel.edges_slider(most)
+    if mode == MODES[1]:
+        cohort_panel.show(circuits, table, boundary, size)
+    elif mode == MODES[2]:
+        after_panel.show(of, circuits, table, boundary, size)
+    else:
+        two_samples(circuits, table, boundary, size)
+
+
+def two_samples(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, n_edges: int) -> None:
+    left, right = pair_panel.pick(table)
+    if left == right:
+        st.info("The same sample is on both sides. Choose another for one of them.")
+        return
+    pair_panel.show(circuits[left], circuits[right], boundary, pair_panel.SIDES, key="pair", n_edges=n_edges)
 
 
 circuits, scores = cached.circuits(study), cached.scores(study)
 if circuits is None or scores is None:
     score_form.show(study)
 else:
-    table = sample_picker.ranked(scores[0], circuits[0], cached.observed(study))
-    left, right = sample_picker.show_pair(table)
-    compare(circuits[0][left], circuits[0][right], circuits[0], table)
-    with st.expander("How this is computed"):
-        st.markdown(cohort_panel.EXPLANATION + circuit_panel.EXPLANATION)
-        st.json({"circuits": circuits[1], "scores": scores[1]}, expanded=False)
+    compare(study, circuits[0], sample_picker.ranked(scores[0], circuits[0], cached.observed(study)))
+    layout.computed(
+        circuit_panel.EXPLANATION + pair_panel.EXPLANATION + cohort_panel.EXPLANATION + frequency_panel.EXPLANATION
+        + after_panel.EXPLANATION, {"circuits": circuits[1], "scores": scores[1]},
+    )

@@ -1,0 +1,68 @@
+"""What an unlearning run did to circuits, in sentences and as a table: no widgets."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.circuits_after import sign_flip_p
+from analysis.comparison import bootstrap_interval
+
+
+def alike(table: pd.DataFrame) -> str:
+    """`circuits_after.likeness` in words: is a sample's circuit after the run still its own?"""
+    rng, means = np.random.default_rng(0), table.mean()
+    gap = (table["own"] - table["other_before"]).dropna().to_numpy()
+    low, high = bootstrap_interval(gap, rng)
+    p = sign_flip_p(gap, rng)
+    change = (
+        f"**A sample's circuits before and after the run have {means['own']:.0%} of their edges in common** (mean, n = {len(table)}). "
+        f"Circuits of two different samples before the run have {means['other_before']:.0%} in common, and a circuit before the run "
+        f"with another sample's after it {means['other_after']:.0%}. "
+    )
+    difference = f"{100 * gap.mean():+.1f} points [{100 * low:.1f}, {100 * high:.1f}], p = {p:.4f}"
+    if not p < 0.05:
+        return change + f"So unlearning moves a circuit as far as going to another sample does ({difference})."
+    if gap.mean() < 0:
+        return change + f"So unlearning moves a circuit further than going to another sample does ({difference})."
+    return change + f"So it stays a little more like its old self than like another sample's ({difference})."
+
+
+def changed(table: pd.DataFrame, readouts: dict[str, str]) -> str:
+    """`circuits_after.summary` in words: which read-outs moved over all samples."""
+    rows = table[table["cohort"] == "all"].set_index("value")
+    n, moved = int(rows["n"].max()), rows[rows["p_holm"] < 0.05]
+    if moved.empty:
+        return f"No depth read-out changes by more than chance would give over the {n} samples (Holm-corrected p of at least 0.05)."
+    words = [f"{readouts[row.Index].lower()} {row.mean:+.2f} [{row.low:+.2f}, {row.high:+.2f}]" for row in _rows(moved)]
+    rest = "" if len(moved) == len(rows) else " For the other read-outs no change can be told."
+    return f"Over all {n} samples the change is **{', '.join(words)}** (Holm-corrected p below 0.05).{rest}"
+
+
+def apart(compared: pd.DataFrame, readouts: dict[str, str]) -> str:
+    """`comparison.compare` of the changes in words: do hard samples' circuits change otherwise than easy ones'?"""
+    n = " and ".join(f"{int(compared[f'n_{name}'].max())} {name}" for name in ("easy", "hard"))
+    if compared["p_value"].isna().all():
+        return f"Too few samples to set easy against hard ({n})."
+    differ = compared[compared["p_holm"] < 0.05]
+    if differ.empty:
+        return f"Easy and hard samples' circuits change alike: no difference can be told ({n})."
+    words = [
+        f"{readouts[value].lower()} by {row['hard']:+.2f} in hard and {row['easy']:+.2f} in easy samples"
+        for value, row in differ.iterrows()
+    ]
+    return f"**Easy and hard samples' circuits change differently** ({n}): {'; '.join(words)} (Holm-corrected p below 0.05)."
+
+
+def table(made: pd.DataFrame, readouts: dict[str, str]) -> pd.DataFrame:
+    """A row per read-out; for each cohort its mean change with its interval and its p."""
+    columns = {"Read-out": list(readouts.values())}
+    for cohort, rows in made.groupby("cohort", sort=False):
+        rows = rows.set_index("value").loc[list(readouts)]
+        columns[f"{str(cohort).capitalize()} (n = {int(rows['n'].max())})"] = [
+            f"{row.mean:+.2f} [{row.low:+.2f}, {row.high:+.2f}]" for row in _rows(rows)
+        ]
+        columns[f"p, {cohort}"] = rows["p_holm"].map("{:.4f}".format).tolist()
+    return pd.DataFrame(columns)
+
+
+def _rows(frame: pd.DataFrame):
+    return frame[["mean", "low", "high"]].itertuples()

@@ -1,0 +1,88 @@
+"""Two circuits beside each other, and a third graph of what they differ in: two samples, or one before and after a run."""
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from analysis.circuit import Circuit
+from analysis.depth import depth_readouts
+from analysis.store import csv_bytes
+from components import circuit_layout, circuit_network, circuit_panel, edge_groups, sample_picker, state
+
+EXPLANATION = """
+*Two circuits*: an edge is shared if both circuits hold it among the edges drawn. In the third graph a width is the share of |score|
+that an edge has in its own circuit (the mean of both where it is shared), so that circuits of different strength can be set side by
+side. Two samples show themselves and no tendency: for that there are cohorts.
+"""
+SIDES = ("left", "right")
+WHERE = {"left": "on the left", "right": "on the right", "before": "before unlearning", "after": "after unlearning"}
+
+
+def pick(table: pd.DataFrame) -> tuple[str, str]:
+    """Pick two samples, each with a way to all that is known of it."""
+    chosen = sample_picker.show_pair(table)
+    for column, sample, side in zip(st.columns(2), chosen, SIDES, strict=True):
+        column.button(f"Card of the {side} sample", key=f"card_{side}", on_click=_card, args=(sample, chosen))
+    return chosen
+
+
+def _card(sample: str, pair: tuple[str, str]) -> None:
+    """The card is of the sample picked everywhere; the two sides stay as they are."""
+    for side, name in zip(SIDES, pair, strict=True):
+        state.select_sample(name, side)
+    state.select_sample(sample)
+    state.open_card()
+
+
+def show(left: Circuit, right: Circuit, boundary: int, names: tuple[str, str], *, key: str, n_edges: int) -> None:
+    """Both circuits, at most `n_edges` of each, and what they differ in; `names` are words such as `before` and `after`."""
+    drawn = [circuit_layout.strongest(circuit, n_edges) for circuit in (left, right)]
+    table = edge_groups.pair(*drawn, names)
+    st.markdown(takeaway(*drawn, table, boundary, names))
+    for column, circuit, name, side in zip(st.columns(2), drawn, names, SIDES, strict=True):
+        with column:
+            st.markdown(f"**{name.capitalize()}**")
+            circuit_network.show(circuit_network.of_circuit(circuit, boundary), key=f"{key}_{side}", height=340)
+            circuit_panel.readouts_line(circuit, boundary)
+    graph, beside = st.columns([3, 2])
+    with graph:
+        st.markdown("**What they differ in**")
+        view = edge_groups.pair_view(table, left.index, names, f"{left.sample_id} {right.sample_id}")
+        node = circuit_network.show(view, key=f"{key}_difference", height=400)
+    with beside:
+        edge_table(table, names, node, key=key)
+
+
+def edge_table(table: pd.DataFrame, names: tuple[str, str], node: str | None, *, key: str) -> None:
+    """The edges of both circuits, or of the selected node, with the score in each; and all of them as a file."""
+    shown = table if node is None else table[(table["source"] == node) | (table["target"] == node)]
+    st.markdown(f"**Edge by edge** ({len(shown)}{'' if node is None else f' at {node}'})")
+    words = {"left": f"only {names[0]}", "right": f"only {names[1]}", "shared": "both"}
+    number = {name: st.column_config.NumberColumn(name.capitalize(), format="%+.4f", help="Edge score") for name in names}
+    rows = shown.assign(where=shown["group"].map(words)).rename(columns=dict(zip(SIDES, names, strict=True)))
+    st.dataframe(
+        rows[["edge", *names, "where"]], hide_index=True, height=330, placeholder="-",
+        alt="Edges of both circuits, largest share first",
+        column_config={"edge": st.column_config.TextColumn("Edge", width=130), "where": "In"} | number,
+    )
+    columns = ["edge", "left", "right", "group", "source_layer", "target_layer", "span"]
+    file = table[columns].rename(columns=dict(zip(SIDES, names, strict=True))).replace({"group": words})
+    st.download_button(
+        "Differences as CSV", lambda: csv_bytes(file), "edges-compared.csv", "text/csv", on_click="ignore", key=f"{key}_csv"
+    )
+
+
+def takeaway(left: Circuit, right: Circuit, table: pd.DataFrame, boundary: int, names: tuple[str, str]) -> str:
+    """Which circuit runs later, and how much the two have in common."""
+    late = [depth_readouts(circuit, boundary)["late_share"] for circuit in (left, right)]
+    n_shared = int((table["group"] == "shared").sum())
+    common = f"They share {n_shared} of {len(table)} edges ({n_shared / max(1, len(table)):.0%})."
+    if any(map(math.isnan, late)):
+        return f"One of the two circuits is empty. {common}"
+    ends = f"of the score mass ends in layer {boundary} or later"
+    if f"{late[0]:.0%}" == f"{late[1]:.0%}":
+        return f"**Both circuits run equally late**: {late[0]:.0%} {ends}. {common}"
+    first = late.index(max(late))
+    here, there = WHERE[names[first]], WHERE[names[1 - first]]
+    return f"**The circuit {here} runs later**: {late[first]:.0%} {ends}, against {late[1 - first]:.0%} {there}. {common}"
