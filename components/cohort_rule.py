@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -12,7 +11,6 @@ from components import state
 
 SHARES = {0.25: "quarters", 0.5: "halves"}
 CUTS = ("Share of samples", "Score value")
-N_STOPS = 200  # places at which the limits can stand, at most
 
 
 def current(default_by: str = "CUD") -> CohortRule:
@@ -63,27 +61,23 @@ def words(rule: CohortRule) -> str:
 def edit(table: pd.DataFrame, *, key: str, default_by: str = "CUD") -> CohortRule:
     """Widgets for the rule, which they keep in the address; `table` as `cohorts.assign` takes it. Returns the rule to use."""
     rule = fitting(current(default_by), "rank_outcome" in table)
+    names = {part: f"{key}_{part}" for part in ("by", "cut", "share", "low", "high")}
+    for part, value in _values(rule).items():
+        st.session_state[names[part]] = value
+
+    def changed(moved: str = "") -> None:
+        write(_chosen(rule, table, {part: st.session_state.get(name) for part, name in names.items()}, moved))
+
+    by, cut, *ends = st.columns([6, 6, 8] if rule.limits is None else [6, 6, 4, 4], gap="medium")
     offered = [by for by in VALUES if f"rank_{by.lower()}" in table]
-    stops = _stops(table, rule.by)
-    parts = {part: f"{key}_{part}" for part in ("by", "cut", "share", "limits")}
-    st.session_state.update(_values(parts, rule, stops))
-
-    def changed() -> None:
-        shown: dict[str, Any] = {part: st.session_state[name] for part, name in parts.items() if name in st.session_state}
-        chosen = replace(rule, by=shown["by"], limits=None, share=shown["share"] / 100 if "share" in shown else rule.share)
-        if shown["cut"] == CUTS[1]:
-            same = shown["by"] == rule.by and rule.limits is not None
-            ends = shown["limits"] if same else tuple(np.quantile(_stops(table, chosen.by), [0.25, 0.75]).tolist())
-            chosen = replace(chosen, limits=_apart(*ends, _stops(table, chosen.by), VALUES[chosen.by][1]))
-        write(chosen)
-
-    by, cut, size = st.columns([3, 3, 4], gap="medium")
-    by.segmented_control("Cohorts by", offered, required=True, key=parts["by"], on_change=changed)
-    cut.segmented_control("Cut by", CUTS, required=True, key=parts["cut"], on_change=changed, disabled=len(stops) < 2)
+    by.segmented_control("Cohorts by", offered, required=True, key=names["by"], on_change=changed)
+    cut.segmented_control("Cut by", CUTS, required=True, key=names["cut"], on_change=changed)
     if rule.limits is None:
-        size.slider("Share in the hard and in the easy cohort", 5, 50, step=5, format="%d%%", key=parts["share"], on_change=changed)
-    else:
-        size.select_slider(_limits_label(rule.by), stops, key=parts["limits"], format_func="{:.3g}".format, on_change=changed)
+        ends[0].slider("Share at each end", 5, 50, step=5, format="%d%%", key=names["share"], on_change=changed)
+        return rule
+    first, second = ("Easy", "Hard") if VALUES[rule.by][1] > 0 else ("Hard", "Easy")
+    for place, part, label in zip(ends, ("low", "high"), (f"{first} up to {rule.by}", f"{second} from {rule.by}"), strict=True):
+        place.number_input(label, step=_step(table, rule.by), format="%.4g", key=names[part], on_change=changed, args=(part,))
     return rule
 
 
@@ -121,28 +115,29 @@ def _read(default_by: str) -> CohortRule:
     return CohortRule(by or default_by, share, ends, *pins)
 
 
-def _values(parts: dict[str, str], rule: CohortRule, stops: list[float]) -> dict[str, Any]:
-    """What each widget shows; limits at the stops nearest to them."""
-    values: dict[str, Any] = {parts["by"]: rule.by, parts["cut"]: CUTS[rule.limits is not None]}
+def _values(rule: CohortRule) -> dict[str, Any]:
+    """What each widget shows."""
+    values: dict[str, Any] = {"by": rule.by, "cut": CUTS[rule.limits is not None]}
     if rule.limits is None:
-        return values | {parts["share"]: min(50, max(5, round(20 * rule.share) * 5))}
-    return values | {parts["limits"]: tuple(min(stops, key=lambda stop: abs(stop - end)) for end in sorted(rule.limits))}
+        return values | {"share": min(50, max(5, round(20 * rule.share) * 5))}
+    return values | dict(zip(("low", "high"), sorted(rule.limits), strict=True))
 
 
-def _stops(table: pd.DataFrame, by: str) -> list[float]:
-    """The values that samples have, thinned to N_STOPS."""
-    found = np.unique(table[VALUES[by][0]].dropna().to_numpy(dtype=float))
-    return found[np.unique(np.linspace(0, len(found) - 1, min(N_STOPS, len(found))).round().astype(int))].tolist()
+def _chosen(rule: CohortRule, table: pd.DataFrame, shown: dict[str, Any], moved: str) -> CohortRule:
+    """The rule that the widgets now show. Limits of another score start at its quartiles; one `moved` over the other pushes it on."""
+    by = shown["by"]
+    if shown["cut"] == CUTS[0]:
+        return replace(rule, by=by, limits=None, share=rule.share if shown["share"] is None else shown["share"] / 100)
+    if by == rule.by and rule.limits is not None:
+        low, high = shown["low"], shown["high"]
+    else:
+        low, high = (float(f"{end:.4g}") for end in table[VALUES[by][0]].quantile([0.25, 0.75]))
+    if low >= high:
+        low, high = (low, low + _step(table, by)) if moved != "high" else (high - _step(table, by), high)
+    return replace(rule, by=by, limits=(low, high) if VALUES[by][1] > 0 else (high, low))
 
 
-def _apart(low: float, high: float, stops: list[float], sign: int) -> tuple[float, float]:
-    """Limits (easy, hard) that do not meet: handles on one stop are moved to two neighbours."""
-    if low == high:
-        place = min(stops.index(low), len(stops) - 2)
-        low, high = stops[place], stops[place + 1]
-    return (low, high) if sign > 0 else (high, low)
-
-
-def _limits_label(by: str) -> str:
-    first, second = ("Easy", "hard") if VALUES[by][1] > 0 else ("Hard", "easy")
-    return f"{first} up to, {second} from ({'outcome rank' if by == 'Outcome' else by})"
+def _step(table: pd.DataFrame, by: str) -> float:
+    """About a hundredth of the range of a score."""
+    values = table[VALUES[by][0]]
+    return float(f"{(values.max() - values.min()) / 100:.1g}") or 0.01

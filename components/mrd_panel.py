@@ -37,6 +37,10 @@ def show(study: store.Study, details: dict[str, Any]) -> None:
     left.plotly_chart(mrd_plot.sigma_figure(table), theme=None, key="mrd_sigma")
     right.plotly_chart(mrd_plot.ranks_figure(table), theme=None, key="mrd_ranks")
     st.caption(READING)
+    st.download_button(
+        "Download what was measured (CSV)", store.csv_bytes(table), f"{study.slug}-sensitivity.csv", "text/csv", on_click="ignore",
+        key="mrd_csv",
+    )
 
 
 def measured_with(details: dict[str, Any]) -> str:

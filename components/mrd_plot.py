@@ -39,8 +39,8 @@ def sigma_figure(table: pd.DataFrame) -> go.Figure:
         figure.add_annotation(  # plotly wants the logarithm here, but not in add_vline
             x=np.log10(sigma), y=1, yref="paper", yanchor="top", xanchor=anchor, text=text, showarrow=False
         )
-    figure.update_xaxes(title="sigma", type="log", dtick=1, exponentformat="power")
-    figure.update_yaxes(title="MRD, median over samples", type="log", dtick=2, exponentformat="power")
+    figure.update_xaxes(title="sigma", type="log", dtick=1, tickformat="~g")
+    figure.update_yaxes(title="MRD, median over samples", type="log", dtick=2, tickformat=",~g")
     return style(figure, height=380).update_layout(legend={"font_size": 12}, margin_t=64)
 
 

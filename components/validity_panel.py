@@ -37,7 +37,7 @@ def show(study: store.Study) -> None:
     names = cached.counted(study)
     st.caption(
         f"Observed difficulty is a sample's rank by answer NLL, averaged over the runs of a method, then over methods, after "
-        f"{len(names)} of {len(runs.list_runs(study))} runs: those that more than halved the forget probability. No predictor has "
+        f"{len(names)} of {len(cached.run_records(study))} runs: those that more than halved the forget probability. No predictor has "
         "seen a sample's own outcome. An interval that holds 0 predicts nothing. Baselines, what a skeptic would try, are grey. "
         + predictors.POLARITY
     )
@@ -46,8 +46,10 @@ def show(study: store.Study) -> None:
     figure = forest_figure(main.assign(label=label), muted)
     st.plotly_chart(figure, theme=None, key="validity")
     _table(main)
-    with st.expander("How stable is this?"):
-        _stability(study, table)
+    stable = st.expander("How stable is this?", key="stable", on_change="rerun", bind="query-params")
+    if stable.open:
+        with stable:
+            _stability(study, table)
 
 
 def _table(main: pd.DataFrame) -> None:
@@ -60,8 +62,8 @@ def _table(main: pd.DataFrame) -> None:
         "p": "Two-sided, 9,999 shuffles of the outcomes, Holm-corrected over the predictors",
         "p within": "The same with shuffles inside question templates",
     }
-    config = {name: st.column_config.TextColumn(name, help=text, width=138) for name, text in helps.items()}
-    config |= {name: st.column_config.TextColumn(name, help=helps[name], width=50) for name in ("p", "p within")}
+    config = {name: st.column_config.TextColumn(name, help=text, width=134) for name, text in helps.items()}
+    config |= {name: st.column_config.TextColumn(name, help=helps[name], width=62) for name in ("p", "p within")}
     config["predictor"] = st.column_config.TextColumn("predictor", width=150)
     shown = validity.readable(main).drop(columns="n")
     st.dataframe(shown, hide_index=True, column_config=config, height="content", key="validity_table")

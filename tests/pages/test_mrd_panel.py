@@ -61,11 +61,11 @@ def written(study: store.Study, fingerprint: str) -> None:
 
 
 def test_the_command_is_shown_until_it_has_run_then_two_charts(scored_study, open_page):
-    page = open_page("difficulty")
+    page = open_page("difficulty", show="Noise of MRD")
     assert f"analysis sensitivity --model nowhere --forget {scored_study.forget}" in said(page)
     n_charts = len(page.get("plotly_chart"))
     written(scored_study, "a")
-    page = open_page("difficulty")
+    page = open_page("difficulty", show="Noise of MRD")
     assert "analysis sensitivity" not in said(page) and "33 times" in said(page)
     assert len(page.get("plotly_chart")) == n_charts + 2
     assert "second-order term" in page.get("plotly_chart")[-2].proto.spec
@@ -74,7 +74,7 @@ def test_the_command_is_shown_until_it_has_run_then_two_charts(scored_study, ope
 def test_numbers_of_other_weights_are_not_shown(scored_study, open_page):
     store.write_json(scored_study.results / "scores" / "scores.json", {"fingerprint": "b"})
     written(scored_study, "a")
-    page = open_page("difficulty")
+    page = open_page("difficulty", show="Noise of MRD")
     assert "analysis sensitivity" in said(page) and "33 times" not in said(page)
 
 
