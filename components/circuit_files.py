@@ -32,7 +32,7 @@ def offer(drawn: Circuit, shown: pd.DataFrame, view: View, question: str) -> Non
         chosen = st.selectbox("Circuit as drawn, as a file", list(offered), key="format", bind="query-params", width=260)
         suffix, kind, make = offered[chosen]
         st.download_button("Download", make, f"{name}.{suffix}", kind, on_click="ignore")
-    st.caption(f"{said(len(shown), drawn.n_edges)} PNG and SVG: below the graph.")
+    st.caption(f"{said(len(shown), drawn.n_edges)} PNG and SVG: buttons above the graph.")
 
 
 def said(n_shown: int, n_drawn: int) -> str:

@@ -11,6 +11,7 @@ from analysis.paths import strongest_path
 STYLE = """
 .st-key-readings [data-testid="stMetricValue"] { font-size: 1.4rem; }
 .st-key-readings { row-gap: 0.5rem; }
+.st-key-controls > div > [data-testid="stHorizontalBlock"] > div { min-width: min(11rem, 100%); }
 .st-key-below > div > [data-testid="stHorizontalBlock"] > div { min-width: min(26rem, 100%); }
 """
 

@@ -63,5 +63,5 @@ def nodes_table(frame: pd.DataFrame) -> None:
     )
 
 
-def _height(table: pd.DataFrame) -> int:
-    return min(HEIGHT, 38 + 35 * max(1, len(table)))
+def _height(table: pd.DataFrame) -> int | str:
+    return HEIGHT if len(table) > 15 else "content"

@@ -15,7 +15,7 @@ unembedding does not read."""
 
 def show(table: pd.DataFrame, boundary: int) -> None:
     """Chart, one sentence and the numbers of `analysis.logit_lens.answer_by_layer`."""
-    st.markdown("**Where the answer becomes readable**, layer by layer (logit lens)")
+    st.markdown("**Where the answer becomes readable** (logit lens)")
     st.plotly_chart(
         logit_lens_plot.figure(table, boundary), theme=None, key="logit_lens", alt="Answer's log-probability over layers; table below"
     )
@@ -52,7 +52,7 @@ def _numbers(table: pd.DataFrame) -> None:
     shown = table.assign(layer=names, first_probability=table["first_log_prob"].map(math.exp))
     st.dataframe(
         shown[["layer", "log_prob", "control", "first_probability", "first_rank", "top_token"]], hide_index=True,
-        alt="Logit lens, layer by layer", height=38 + 35 * min(len(shown), 13),
+        alt="Logit lens, layer by layer", height="content" if len(shown) <= 13 else 480,
         column_config={
             "layer": st.column_config.TextColumn("After layer", width=80),
             "log_prob": _number("Answer", "Mean log-probability per answer token, nats.", 75),

@@ -29,7 +29,7 @@ def figure(table: pd.DataFrame, boundary: int) -> go.Figure:
     )
     low = bottom(table)
     for row in table[table["log_prob"] < low].itertuples():
-        chart.add_annotation(x=row.layer, y=low, text=f"↓ {row.log_prob:.1f}", showarrow=False, yanchor="bottom", xanchor="left")
+        chart.add_annotation(x=row.layer, y=low, text=f"↓ {row.log_prob:.1f}", showarrow=False, yanchor="bottom")
     chart.add_vline(x=boundary - 0.5, line={"color": c["text"], "width": 1.5})
     for side, place, anchor in (("early", -4, "right"), ("late", 4, "left")):
         chart.add_annotation(

@@ -26,7 +26,8 @@ st.html(f"<style>{circuit_readings.STYLE}</style>")
 
 @st.fragment
 def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> None:
-    first, second, third, last = st.columns([3, 3, 4, 2], vertical_alignment="bottom")
+    with st.container(key="controls"):
+        first, second, third, last = st.columns([3, 3, 4, 2], vertical_alignment="bottom")
     with first:
         boundary = circuit_panel.boundary_slider(circuit.index.n_layers)
     with second:

@@ -61,7 +61,7 @@ def open_page(monkeypatch):
     """open_page(name, **query) -> the page after its first run. Links to other pages are left out: they need the whole app."""
     monkeypatch.setattr(st, "page_link", lambda *args, **kwargs: None)
 
-    def opened(name: str, **query: str) -> AppTest:
+    def opened(name: str, **query: str | list[str]) -> AppTest:
         page = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=20)
         page.query_params.update({"study": "made"} | query)
         return page.run()

@@ -125,7 +125,7 @@ def test_nothing_on_a_path_is_said_and_not_drawn(scored_study, open_page):
 FORMS = ["Graph as HTML", "Edges as CSV", "Nodes as CSV", "EAP-IG JSON", "GraphML", "Attribution graph JSON"]
 CHOICES = [
     {"rule": "Strongest edges", "strongest": "25"},
-    {"rule": "Share of score mass", "mass": "60", "late_from": "3", "edge_sign": "supports", "edge_inputs": "q,v"},
+    {"rule": "Share of score mass", "mass": "60", "late_from": "3", "edge_sign": "supports", "edge_inputs": ["q", "v"]},
     {"edges": "20", "late_from": "1", "edge_sign": "suppresses"},
 ]
 
@@ -185,7 +185,7 @@ def in_graphml(content: dict[str, str]) -> set[str]:
 
 @pytest.mark.slow
 def test_filters_come_from_the_address(scored_study, open_page):
-    page = open_page("circuits", edge_sign="suppresses", edge_inputs="MLP,logits", table="Nodes")
+    page = open_page("circuits", edge_sign="suppresses", edge_inputs=["MLP", "logits"], table="Nodes")
     assert (page.dataframe[0].value["score"] < 0).all() and not any(edge.endswith(">") for edge in page.dataframe[0].value["edge"])
     page.segmented_control(key="edge_sign").set_value("supports").run()
     assert (page.dataframe[0].value["score"] > 0).all()
