@@ -7,8 +7,12 @@ import pandas as pd
 
 
 def escape(text: str) -> str:
-    """Text from data inside Markdown, which shows it letter by letter."""
-    return re.sub(r"([\\`*_\[\]()<>!:$~#|&])", r"\\\1", " ".join(text.split()))
+    """Text from data inside Markdown, which shows it letter by letter.
+
+    An escaped address would become a link all the same, so a word joiner, which has no width, parts what makes it one.
+    """
+    parted = re.sub(r"(?i)(?<=[a-z]:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", "\u2060", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]()<>!:$~#|&])", r"\\\1", parted)
 
 
 def shortened(text: str, most: int = 90) -> str:
