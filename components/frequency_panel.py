@@ -34,7 +34,7 @@ def show(chosen: list[Circuit], cohort: pd.Series, names: tuple[str, str], bound
             table = edge_groups.frequencies(index, found[side].to_numpy(), least / 100, boundary, words)
             st.markdown(f"**{NAMES[name]}**: {len(table)} edges in at least {least}% of the circuits{_cut(table)}")
             view = edge_groups.frequency_view(table[:MOST_EDGES], index, f"frequency {name}", boundary)
-            circuit_network.show(view, key=f"frequency_{side}", height=340)
+            circuit_network.show(view, key=f"frequency_{side}", height=380)
     _differences(chosen, found, by_chance, names)
 
 
@@ -62,14 +62,15 @@ def _differences(chosen: list[Circuit], found: pd.DataFrame, by_chance: np.ndarr
 def _table(table: pd.DataFrame, names: tuple[str, str], node: str | None) -> None:
     shown = table if node is None else table[(table["source"] == node) | (table["target"] == node)]
     st.markdown(f"**Edge by edge** ({len(shown)}{'' if node is None else f' at {node}'})")
-    share = {"format": "percent", "width": 80}
+    share = {"format": "%.0f%%", "width": 80, "help": "Share of the cohort's circuits with this edge"}
+    percent = shown.assign(first=100 * shown["first"], second=100 * shown["second"])
     st.dataframe(
-        shown[["edge", "first", "second", "q_value"]], hide_index=True, height=360, alt="Edges by difference in frequency",
+        percent[["edge", "first", "second", "q_value"]], hide_index=True, height=360, alt="Edges by difference in frequency",
         column_config={
             "edge": st.column_config.TextColumn("Edge", width=140),
             "first": st.column_config.NumberColumn(NAMES[names[0]], **share),
             "second": st.column_config.NumberColumn(NAMES[names[1]], **share),
-            "q_value": st.column_config.NumberColumn("q", format="%.3f", width=70, help="False-discovery rate; passes up to 0.05"),
+            "q_value": st.column_config.NumberColumn("q", format="%.1e", width=80, help="False-discovery rate; passes up to 0.05"),
         },
     )
 

@@ -43,7 +43,7 @@ def show(left: Circuit, right: Circuit, boundary: int, names: tuple[str, str], *
     for column, circuit, name, side in zip(st.columns(2), drawn, names, SIDES, strict=True):
         with column:
             st.markdown(f"**{name.capitalize()}**")
-            circuit_network.show(circuit_network.of_circuit(circuit, boundary), key=f"{key}_{side}", height=340)
+            circuit_network.show(circuit_network.of_circuit(circuit, boundary), key=f"{key}_{side}", height=380)
             circuit_panel.readouts_line(circuit, boundary)
     graph, beside = st.columns([3, 2])
     with graph:

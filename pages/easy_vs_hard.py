@@ -15,7 +15,7 @@ MODES = ("Two samples", "Two cohorts", "Before and after a run")
 
 @st.fragment
 def compare(of: store.Study, circuits: dict[str, Circuit], table: pd.DataFrame) -> None:
-    first, second, third = st.columns([4, 3, 3], gap="medium")
+    first, second, third = st.columns([10, 6, 6], gap="small")
     mode = first.segmented_control("Compare", MODES, default=MODES[0], required=True, key="compare", bind="query-params")
     with second:
         boundary = circuit_panel.boundary_slider(next(iter(circuits.values())).index.n_layers)
