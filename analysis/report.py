@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from analysis import report_charts, report_graphs, report_rerun, report_runs, report_words, runs, store
 from analysis.dataset import samples_hash
+from analysis.observed import CONTROL
 from analysis.report_data import Collected, collect, commit, parts
 from analysis.report_tables import ALL_COUNTED, extremes, memories, tables
 from analysis.validity import readable
@@ -25,9 +26,8 @@ PAGE, TABLES, RUNS, SCRIPT, SETTINGS, SUMS = "report.html", "tables.zip", "open-
 N_LISTED = 10  # of the hardest memories, and of the easiest
 
 
-def build(found: Collected) -> dict[str, bytes]:
-    """Every file of the report by name. Raises ValueError if a run cannot be read."""
-    made = tables(found)
+def build(found: Collected, made: dict[str, pd.DataFrame]) -> dict[str, bytes]:
+    """Every file of the report by name; `made` are its `tables`. Raises ValueError if a run's files cannot be read."""
     files = {
         PAGE: page(found, made).encode(), TABLES: packed(_table_files(found, made)), RUNS: packed(report_runs.files(found)),
         SCRIPT: report_rerun.script(found), SETTINGS: _json(report_rerun.settings(found)),
@@ -38,7 +38,8 @@ def build(found: Collected) -> dict[str, bytes]:
 def write(study: store.Study, output: Path) -> list[str]:
     """The report in a folder that appears whole or not at all; returns the names of its files. Raises ValueError if the study's sets
     cannot be read or something else is in the way."""
-    files = build(collect(study))
+    found = collect(study)
+    files = build(found, tables(found))
     with store.output_folder(output, PAGE) as folder:
         for name, content in files.items():
             store.write_bytes(folder / name, content)
@@ -55,7 +56,7 @@ def page(found: Collected, made: dict[str, pd.DataFrame]) -> str:
 def _context(found: Collected, made: dict[str, pd.DataFrame]) -> dict[str, Any]:
     about = memories(found)
     return {
-        "study": found.study, "model": Path(found.study.model).name, "created": found.newest, "parts": parts(found),
+        "study": found.study, "model": Path(found.study.model).name, "created": _when(found.newest), "parts": parts(found),
         "sets": [("forget", len(found.forget), samples_hash(found.forget)), ("retain", len(found.retain), samples_hash(found.retain))],
         "findings": report_words.found_sentences(found, made), "not_claimed": report_words.not_claimed(found),
         "mismatches": report_words.mismatches(found), "records": _records(found), "commit": commit(), "counted": found.counted,
@@ -64,11 +65,17 @@ def _context(found: Collected, made: dict[str, pd.DataFrame]) -> dict[str, Any]:
         "predictors": [] if found.main is None else readable(found.main).to_dict("records"),
         "compared": made["circuits_by_cohort"].to_dict("records") if "circuits_by_cohort" in made else [],
         "methods": report_words.methods_left(found).to_dict("records"), "runs": [run.record for run in found.runs],
-        "by_cohort": made["outcomes_by_cohort"].to_dict("records") if "outcomes_by_cohort" in made else [],
+        "by_cohort": _by_cohort(made),
         "conflicts": found.conflicts, "evaluation": _evaluation(made), "memories": _ends(about),
         "commands": report_rerun.script(found).decode(), "link": lambda page, **more: report_words.permalink(page, found, **more),
-        "charts": _charts(found, made, about), "ends": _graphs(found),
+        "left_out": _left_out(found), "charts": _charts(found, made, about), "ends": _graphs(found),
     }
+
+
+def _left_out(found: Collected) -> str:
+    """What the chart of runs does not show."""
+    controls = {run.record.method == CONTROL for run in found.runs}
+    return f" The control {CONTROL} is in the table only." if len(controls) == 2 else ""
 
 
 def _charts(found: Collected, made: dict[str, pd.DataFrame], about: pd.DataFrame) -> dict[str, Markup | None]:
@@ -79,8 +86,17 @@ def _charts(found: Collected, made: dict[str, pd.DataFrame], about: pd.DataFrame
         "cohorts": report_charts.cohort_chart(rows) if len(rows) else None,
         "forest": None if found.main is None else report_charts.forest_chart(found.main),
         "profile": report_charts.profile_chart(made["layer_profile"]) if "layer_profile" in made else None,
+        "effects": _effects(made),
         "conflicts": None if found.conflicts is None else report_graphs.conflict_graph(found.conflicts),
     }
+
+
+def _effects(made: dict[str, pd.DataFrame]) -> Markup | None:
+    """Of the quarters that come last: by outcome, where runs tell it."""
+    if "circuits_by_cohort" not in made:
+        return None
+    rows = made["circuits_by_cohort"]
+    return report_charts.effects_chart(rows[rows["cohorts_by"] == rows["cohorts_by"].iloc[-1]], report_words.READOUTS)
 
 
 def _graphs(found: Collected) -> list[dict[str, Any]]:
@@ -106,6 +122,12 @@ def _ends(about: pd.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
     return [(f"{name} {n_each}", rows.to_dict("records")) for name, rows in ends if n_each]
 
 
+def _by_cohort(made: dict[str, pd.DataFrame]) -> list[tuple[str, dict[str, dict[str, Any]]]]:
+    """Per run (first their mean) its outcome by cohort."""
+    rows = made["outcomes_by_cohort"] if "outcomes_by_cohort" in made else pd.DataFrame({"run": []})
+    return [(str(run), part.set_index("cohort").to_dict("index")) for run, part in rows.groupby("run", sort=False)]
+
+
 def _evaluation(made: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Mean of each metric over the evaluated runs of each method: a row per metric, a column per method."""
     if "evaluation" not in made:
@@ -122,7 +144,7 @@ def _records(found: Collected) -> list[dict[str, Any]]:
     for name, record in found.records.items():
         config = record.get("config") or {}
         rows.append({
-            "name": name, "created": record.get("created", ""), "fingerprint": record.get("fingerprint", ""),
+            "name": name, "created": _when(record.get("created", "")), "fingerprint": record.get("fingerprint", ""),
             "device": record.get("device", ""), "seed": config.get("seed", ""),
             "versions": ", ".join(f"{package} {version}" for package, version in (record.get("versions") or {}).items()),
         })
@@ -158,6 +180,11 @@ def sums(files: dict[str, bytes]) -> bytes:
 
 def _json(content: Any) -> bytes:
     return (json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n").encode()
+
+
+def _when(created: Any) -> str:
+    """2026-11-21 18:12 of a record's time, which is UTC."""
+    return str(created)[:16].replace("T", " ")
 
 
 def _number(value: Any, digits: int = 2) -> str:

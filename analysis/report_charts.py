@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.observed import CONTROL
 from analysis.report_svg import SHAPES, Axes, box, legend, line, mark, picture, text, ticks
 from analysis.runs import RunRecord
 
@@ -13,14 +14,19 @@ COHORT_MARKS = {"hard": "up", "middle": "circle", "easy": "square"}
 
 
 def runs_chart(records: list[RunRecord]) -> Markup | None:
-    """Probability left on the forget set against that kept on the retain set, a mark per run and a shape per method."""
+    """Probability left on the forget set against that kept on the retain set, a mark per run and a shape per method.
+
+    Without the control, if there are others: it loses so much that they would lie in one corner.
+    """
     known = [record for record in records if record.retain_probability is not None]
+    known = [record for record in known if record.method != CONTROL] or known
     if not known:
         return None
-    floor = math.floor(10 * min(record.retain_probability for record in known)) / 10
-    axes = Axes(44, 34, 330, 216, (0.0, 1.0), (min(floor, 0.9), 1.0))
-    step = 0.1 if axes.y_range[0] >= 0.5 else 0.2 if axes.y_range[0] >= 0.2 and round(10 * axes.y_range[0]) % 2 == 0 else 0.1
-    parts = axes.draw(ticks(0, 1, 0.2, ".1f"), ticks(*axes.y_range, step, ".1f"), "left on the forget set", "kept on the retain set")
+    most_left = math.ceil(10 * max(record.forget_probability for record in known)) / 10
+    least_kept = math.floor(10 * min(record.retain_probability for record in known)) / 10
+    axes = Axes(44, 34, 330, 216, (0.0, max(most_left, 0.1)), (min(least_kept, 0.9), 1.0))
+    x_ticks, y_ticks = (ticks(low, high, (high - low) / 5, ".2f") for low, high in (axes.x_range, axes.y_range))
+    parts = axes.draw(x_ticks, y_ticks, "left on the forget set", "kept on the retain set")
     shapes = list(SHAPES)
     methods = {method: i % len(shapes) for i, method in enumerate(dict.fromkeys(record.method for record in known))}
     for record in known:
@@ -94,6 +100,23 @@ def profile_chart(profile: pd.DataFrame) -> Markup:
             parts += [line(x, low, x, high, "whisker"), mark(COHORT_MARKS[row.cohort], x, axes.y(row.mean), 4.5, row.cohort, says)]
     entries = [("square", "easy", "easy"), ("up", "hard", "hard"), ("square", "band", "random quarters (95%)")]
     return picture("Where the score ends, by layer", 560, 296, [*parts, *legend(entries, 50, 16)])
+
+
+def effects_chart(compared: pd.DataFrame, names: dict[str, str]) -> Markup | None:
+    """Cliff's delta of each read-out of circuits, hard against easy; the band is what 95 % of pairs of random cohorts stay within."""
+    rows = compared.dropna(subset=["cliffs_delta"])
+    if rows.empty:
+        return None
+    axes = Axes(178, 50, 346, 40.0 * len(rows), (-1.0, 1.0), (float(len(rows)), 0.0))
+    parts = axes.draw(ticks(-1, 1, 0.5, ".1f"), [], "Cliff's delta (1 = every hard one above every easy one)", "")
+    parts.append(line(axes.x(0), axes.top, axes.x(0), axes.top + axes.height, "zero"))
+    for place, row in enumerate(rows.itertuples()):
+        y, left = axes.top + 40 * (place + 0.5), axes.x(-row.chance_delta)
+        says = f"{row.cliffs_delta:+.2f}, chance within {row.chance_delta:.2f}"
+        parts += [text(170, y + 4, names[row.value], text_anchor="end"), box(left, y - 8, axes.x(row.chance_delta) - left, 16, "band"),
+                  mark("diamond", axes.x(row.cliffs_delta), y, 5, "hard", says)]
+    entries = [("diamond", "hard", "hard against easy"), ("square", "band", "random pairs of cohorts (95%)")]
+    return picture("Read-outs of circuits, hard against easy", 560, round(axes.height) + 96, [*parts, *legend(entries, 178, 16)])
 
 
 def _cut(words: str, most: int) -> str:

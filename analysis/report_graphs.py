@@ -8,11 +8,11 @@ from markupsafe import Markup
 from analysis.circuit import Circuit, edges_frame, strongest
 from analysis.conflict_map import ConflictMap
 from analysis.gates import place
-from analysis.report_svg import legend, line, mark, picture, tag, text
+from analysis.report_svg import Number, legend, line, mark, picture, tag, text
 
 N_EDGES = 60  # drawn: more cannot be followed by eye
 MOST_LANES = 16
-LEFT, TOP, WIDTH, LANE = 70, 40, 800, 34
+LEFT, TOP, WIDTH, LANE = 50, 40, 1020, 40
 CONFLICT_MARKS = {"forget": "down", "conflict": "diamond", "retain": "circle", "free": "square"}
 
 
@@ -62,7 +62,7 @@ def _lanes(n_heads: int, names: Iterable[str]) -> list[str]:
     return [*(f"h{head}" for head in heads), "MLP"]
 
 
-def _spot(name: str, lanes: list[str], n_layers: int) -> tuple[float, float]:
+def _spot(name: str, lanes: list[str], n_layers: int) -> tuple[Number, Number]:
     """Layers are columns between `input` and `logits`; an MLP reads its layer's heads, so it stands to their right."""
     column = WIDTH / (n_layers + 1)
     if name in ("input", "logits"):
@@ -86,7 +86,7 @@ def _scale(lanes: list[str], n_layers: int, boundary: int | None) -> list[Markup
     return parts
 
 
-def _edge(x1: float, y1: float, x2: float, y2: float, class_: str, width: float, says: str) -> Markup:
+def _edge(x1: Number, y1: Number, x2: Number, y2: Number, class_: str, width: Number, says: str) -> Markup:
     """A curve that leaves and arrives level; along one lane it bows, so that it does not run through the nodes between."""
     bow = -0.16 * (x2 - x1) if abs(y2 - y1) < 1 and x2 - x1 > 60 else 0.0
     middle = (x1 + x2) / 2

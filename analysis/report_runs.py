@@ -52,7 +52,7 @@ def _config(found: Collected, run: Run) -> dict[str, Any]:
         "forget_split": found.study.forget.stem, "retain_split": found.study.retain.stem,
         "question_key": "question", "answer_key": "answer", "retain_logs_path": None,
         "model": {"model_args": {"pretrained_model_name_or_path": Path(found.study.model).name}},
-        "trainer": {"handler": run.record.method, "method_args": given.get("method_args") or {},
+        "trainer": {"handler": run.record.method, "method_args": dict(given.get("method_args") or {}),
                     "args": {name: given[key] for name, key in arguments.items() if key in given}},
         "lethe": given,
     }

@@ -15,7 +15,8 @@ SHAPES = {  # of radius 1; told apart without colour
     "cross": "M-1.1-.6L-.6-1.1L0-.5L.6-1.1L1.1-.6L.5,0L1.1.6L.6,1.1L0,.5L-.6,1.1L-1.1.6L-.5,0Z",
 }
 
-Ticks = Sequence[tuple[float, str]]  # values and their labels
+Number = int | float
+Ticks = Sequence[tuple[Number, str]]  # values and their labels
 
 
 def tag(name: str, *inside: object, **attributes: object) -> Markup:
@@ -33,25 +34,25 @@ def picture(title: str, width: int, height: int, parts: Sequence[Markup]) -> Mar
     return tag("svg", *parts, viewBox=f"0 0 {width} {height}", role="img", aria_label=title, width=width, height=height)
 
 
-def text(x: float, y: float, words: str, **attributes: object) -> Markup:
+def text(x: Number, y: Number, words: str, **attributes: object) -> Markup:
     return tag("text", words, x=float(x), y=float(y), **attributes)
 
 
-def mark(shape: str, x: float, y: float, size: float, class_: str, says: str = "") -> Markup:
+def mark(shape: str, x: Number, y: Number, size: Number, class_: str, says: str = "") -> Markup:
     """A mark, which says its words where the pointer rests on it."""
     where = f"translate({x:.2f},{y:.2f}) scale({size:g})"
     return tag("path", *([tag("title", says)] if says else []), d=SHAPES[shape], transform=where, class_=f"mark {class_}")
 
 
-def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+def line(x1: Number, y1: Number, x2: Number, y2: Number, class_: str) -> Markup:
     return tag("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=class_)
 
 
-def box(x: float, y: float, width: float, height: float, class_: str) -> Markup:
+def box(x: Number, y: Number, width: Number, height: Number, class_: str) -> Markup:
     return tag("rect", x=float(x), y=float(y), width=float(max(width, 0.0)), height=float(max(height, 0.0)), class_=class_)
 
 
-def legend(entries: Sequence[tuple[str, str, str]], x: float, y: float, step: float = 0.0) -> list[Markup]:
+def legend(entries: Sequence[tuple[str, str, str]], x: Number, y: Number, step: Number = 0) -> list[Markup]:
     """A mark (shape, class) and words each: one below the other, `step` pixels apart, or in a row where it is 0."""
     parts: list[Markup] = []
     for shape, class_, words in entries:
@@ -64,18 +65,18 @@ def legend(entries: Sequence[tuple[str, str, str]], x: float, y: float, step: fl
 class Axes:
     """A field of a drawing whose corners are the ends of two axes; `y_range` runs from bottom to top."""
 
-    left: float
-    top: float
-    width: float
-    height: float
-    x_range: tuple[float, float]
-    y_range: tuple[float, float]
+    left: Number
+    top: Number
+    width: Number
+    height: Number
+    x_range: tuple[Number, Number]
+    y_range: tuple[Number, Number]
 
-    def x(self, value: float) -> float:
+    def x(self, value: Number) -> float:
         low, high = self.x_range
         return self.left + (float(value) - low) / (high - low) * self.width
 
-    def y(self, value: float) -> float:
+    def y(self, value: Number) -> float:
         low, high = self.y_range
         return self.top + self.height - (float(value) - low) / (high - low) * self.height
 
@@ -90,7 +91,7 @@ class Axes:
         return [*parts, text(4, self.top - 12, y_title, class_="axis")]
 
 
-def ticks(low: float, high: float, step: float, form: str) -> list[tuple[float, str]]:
+def ticks(low: Number, high: Number, step: Number, form: str) -> list[tuple[Number, str]]:
     """Round values from low to high with their labels."""
     count = round((high - low) / step)
     return [(low + i * step, format(low + i * step, form)) for i in range(count + 1)]
