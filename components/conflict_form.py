@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis import jobs, store
 from analysis.conflict_map import ConflictMap
-from components import conflict_source, layout
+from components import conflict_source, demo_mode, layout
 from components.run_form import duration, short
 
 DISCOVERY = {
@@ -27,18 +27,20 @@ def show(study: store.Study, found: ConflictMap | None = None, *, again: bool = 
     if that can be read: its settings are the first to be offered."""
     if not again:
         st.info("Not computed yet: the conflict map of this study.")
+    if demo_mode.closed("computing a conflict map"):
+        return
     offered = settings_of(found)
     first, second, third, fourth = st.columns(4)
     methods = list(DISCOVERY)
-    method = first.selectbox("Circuits by", methods, methods.index(offered["method"]), key="conflict_discovery")
+    method = first.selectbox("Circuits by", methods, methods.index(offered["method"]), key="conflict_discovery", bind="query-params")
     ablation = second.selectbox(
-        "Ablation", ABLATIONS, ABLATIONS.index(offered["ablation"]), key="conflict_ablation",
+        "Ablation", ABLATIONS, ABLATIONS.index(offered["ablation"]), key="conflict_ablation", bind="query-params",
         help="What takes an ablated edge's place: its mean over all sets, zero, or (patching) its value on each sample's "
              "corrupted question, which every sample then needs.",
     )
-    target = third.number_input("Target", 0.05, 1.0, float(offered["target"]), 0.05, key="conflict_target")
+    target = third.number_input("Target", 0.05, 1.0, float(offered["target"]), 0.05, key="conflict_target", bind="query-params")
     n_samples = fourth.number_input(
-        "Samples", 1, 4096, offered["n_samples"], key="conflict_n_samples",
+        "Samples", 1, 4096, offered["n_samples"], key="conflict_n_samples", bind="query-params",
         help="How many samples of each set the target is measured on. Attribution scores are always over all.",
     )
     st.caption(f"{DISCOVERY[method]} {TARGET}")

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.conflict_map import ConflictMap
-from components import layout, run_options, state
+from components import layout, masks_plot, run_options, state
 
 NONE = "none"
 
@@ -18,20 +18,27 @@ def choose(found: ConflictMap) -> str | None:
     def picked() -> None:  # not bound to the address by Streamlit, which would lose it on the way back from another page
         state.set_parameter("what_if", st.session_state["conflict_what_if"])
 
-    chosen = st.selectbox("What if only some nodes may change?", [NONE, *offered], key="conflict_what_if", on_change=picked)
+    chosen = st.selectbox(
+        "What if only some nodes may change?", [NONE, *offered], format_func=label, key="conflict_what_if", on_change=picked
+    )
     return None if chosen == NONE else chosen
+
+
+def label(what_if: str) -> str:
+    """A mask in the words that the comparison of masks uses too."""
+    return "every node may change" if what_if == NONE else masks_plot.label(what_if)
 
 
 def explain(found: ConflictMap, what_if: str | None, source: str) -> None:
     """What the chosen mask does, and the link that uses it in a run."""
     if what_if is None:
-        st.caption("Choose a mask to see on the map which nodes it lets a run change, and to start a run with it.")
+        st.caption("A mask shades the nodes that it lets a run change, and can be used in one.")
         return
     n_touched = found.masks[what_if]["touched"]
     text, link = st.columns([3, 1], vertical_alignment="center")
     size = f"{n_touched:,} parameters, {n_touched / found.n_parameters:.1%} of the model"
     hidden = "" if opened(found, what_if) or not n_touched else " It is not made of labels, so the map does not show it."
-    text.caption(f"{run_options.WHAT_IFS[what_if]} It may change {size}.{hidden}")
+    text.caption(f"{run_options.WHAT_IFS[what_if]} It may change {size}.{hidden} In commands: `--what-if {what_if}`.")
     if n_touched:
         query = state.carried() | {run_options.WEIGHTS: run_options.mask_label(source, what_if)}
         with link:
@@ -51,11 +58,18 @@ def opened(found: ConflictMap, what_if: str | None) -> dict[str, str]:
     return dict.fromkeys(second, "stage 2") | {name: "stages 1 and 2" if name in second else "stage 1" for name in forget}
 
 
+def training(found: ConflictMap, node: str) -> str:
+    """Which of the masks that are made of labels would train a node, and when."""
+    stages = {name: opened(found, name).get(node) for name in run_options.WHAT_IFS if name in found.masks}
+    said = [f"{label(name)} ({when})" for name, when in stages.items() if when]
+    return f"Masks that would train it: {', '.join(said)}." if said else "No mask that is made of labels would train it."
+
+
 def table(found: ConflictMap) -> None:
     """A row per what-if mask: parameters that its stages train, and their share of the model."""
     known = [(name, meaning, found.masks[name]) for name, meaning in run_options.WHAT_IFS.items() if name in found.masks]
     rows = pd.DataFrame([
-        {"mask": name, **{key: counts[key] for key in ("stage1", "stage2", "touched")},
+        {"mask": label(name), **{key: counts[key] for key in ("stage1", "stage2", "touched")},
          "share": 100 * counts["touched"] / found.n_parameters, "meaning": meaning}
         for name, meaning, counts in known
     ])
@@ -63,10 +77,10 @@ def table(found: ConflictMap) -> None:
     st.dataframe(
         rows, hide_index=True, height="content", key="conflict_masks",
         column_config={
-            "mask": st.column_config.TextColumn("Mask", width=160), "stage1": number("Stage 1", format="localized", width=90),
+            "mask": st.column_config.TextColumn("Mask", width=190), "stage1": number("Stage 1", format="localized", width=90),
             "stage2": number("Stage 2", format="localized", width=90), "touched": number("Touched", format="localized", width=90),
             "share": number("Of model", format="%.1f%%", width=90),
-            "meaning": st.column_config.TextColumn("What it does", width=470),
+            "meaning": st.column_config.TextColumn("What it does", width=440),
         },
     )
     st.caption(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from analysis.conflict_map import ConflictMap
 from analysis.conflict_words import cautions, solved
-from components import conflict_plot, conflict_rows, layout, state
+from components import conflict_masks, conflict_plot, conflict_rows, layout, state
 from components.run_form import duration
 
 EXPLANATION = """
@@ -40,7 +40,8 @@ SCORES = (
 
 
 def headline(found: ConflictMap) -> None:
-    """What a conflict is, how many nodes have each label, and what the solver proved."""
+    """The map in a sentence, what a conflict is, how many nodes have each label, and what the solver proved."""
+    st.markdown(conflict_rows.takeaway(found))
     st.caption(MEANING)
     n, nodes = found.n_labelled(), found.nodes.values()
     free = [node.assigned for node in nodes if node.label == "free"]
@@ -101,6 +102,7 @@ def _card(found: ConflictMap, selected: str) -> None:
     scores = f"Forget score {node.forget_score:.3g}, retain score {node.retain_score:.3g}"
     kind = f"{node.kind[0].upper()}{node.kind[1:]} of layer {node.layer}"
     st.caption(f"{kind}, {node.n_parameters:,} parameters ({share}). {scores}.", help=SCORES)
+    st.caption(conflict_masks.training(found, selected))
     _clauses(conflict_rows.clauses(found, selected))
     st.page_link(layout.PAGES["Circuit explorer"], label="See it in a sample's circuit", query_params=state.carried())
 

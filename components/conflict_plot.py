@@ -46,14 +46,15 @@ def map_figure(found: ConflictMap, selected: str, opened: dict[str, str]) -> go.
     table = table.assign(look=looks(table), y=lane, trained=table["node"].map(opened))
     for stages, part in table.groupby("trained"):
         figure.add_scatter(
-            x=part["layer"], y=part["y"], mode="markers", name=stages, legendrank=2000, hoverinfo="skip",
+            x=part["layer"], y=part["y"], mode="markers", name=f"{stages} ({len(part)})", legendrank=2000, hoverinfo="skip",
             marker={"symbol": "square", "size": 0.94 * cell, "color": c[STAGES[stages]], "opacity": 0.22},
         )
     for name, (symbol, share, colour) in LOOKS.items():
         part = table[table["look"] == name]
         if len(part):
             figure.add_scatter(
-                x=part["layer"], y=part["y"], mode="markers", name=name, customdata=part["node"], cliponaxis=False,
+                x=part["layer"], y=part["y"], mode="markers", name=f"{name} ({len(part)})", customdata=part["node"],
+                cliponaxis=False,
                 legendrank=-list(LOOKS).index(name),
                 text=[_hover(row) for row in part.itertuples()], hovertemplate="%{text}<extra></extra>",
                 marker={"symbol": symbol, "size": share * cell, "color": c[colour], "line": {"width": 2, "color": c[colour]}},

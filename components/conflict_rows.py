@@ -15,6 +15,20 @@ LABEL_WORDS = {
 }
 
 
+def takeaway(found: ConflictMap) -> str:
+    """The map in a plain sentence, Markdown."""
+    n, n_conflicts = len(found.nodes), found.n_labelled()["conflict"]
+    forget = found.assigned("forget")
+    share = sum(found.nodes[name].n_parameters for name in forget) / found.n_parameters
+    best = "" if found.status == "optimal" else " This is the best map found, not one that is proven."
+    alone = f"{len(forget)} node{'' if len(forget) == 1 else 's'} with {share:.1%} of the parameters"
+    if not n_conflicts:
+        return f"**Forgetting and keeping do not clash in any of {n} nodes.** What is to be forgotten runs through {alone}.{best}"
+    rest = f"Only {alone} can change for forgetting without touching what must be kept" if forget else \
+        "No node can change for forgetting without touching what must be kept"
+    return f"**Forgetting and keeping clash in {n_conflicts} of {n} nodes.** {rest}, as far as these circuits tell.{best}"
+
+
 def nodes(found: ConflictMap) -> pd.DataFrame:
     """Every head and MLP in the order of the forward pass; `lane` is its head, -1 for the MLP."""
     return pd.DataFrame([

@@ -23,11 +23,12 @@ def nodes(found: ConflictMap, selected: str, opened: dict[str, str], *, key: str
         if row is not None:
             state.select_node(names[row])
 
+    st.session_state[key] = {"selection": {"rows": [names.index(selected)], "columns": [], "cells": []}}  # also if chosen on the map
     st.dataframe(
         table.drop(columns="lane"), hide_index=True, height=318, key=key, on_select=picked, selection_mode="single-row",
-        selection_default={"selection": {"rows": [names.index(selected)], "columns": [], "cells": []}},
+        alt="Nodes of the conflict map, conflicts first",
         column_config={
-            "node": TEXT("Node", pinned=True, width=65), "kind": TEXT("Kind", width=50), "layer": NUMBER("Layer", width=50),
+            "node": TEXT("Node", width=65), "kind": TEXT("Kind", width=50), "layer": NUMBER("Layer", width=50),
             "label": "Label",
             "assigned": TEXT("In the masks", help="What the masks take it for: its place in one optimum"),
             "fixed": st.column_config.CheckboxColumn(
@@ -45,6 +46,7 @@ def circuits(found: ConflictMap) -> None:
     """How each set's circuits were found."""
     st.dataframe(
         conflict_rows.circuits(found), hide_index=True, height="content", key="conflict_circuits", placeholder="not defined",
+        alt="Circuits of each set",
         column_config={
             "set": "Set", "file": "File", "n_samples": "Samples", "n_maintain": NUMBER("Edges, maintain", format="localized"),
             "n_break": NUMBER("Edges, break", format="localized"),

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, precision, runs, store
-from components import cached, layout
+from components import cached, demo_mode, layout
 
 EXPLANATION = """
 **CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): the forget set is parted into two random halves, and several
@@ -37,6 +37,8 @@ def show(study: store.Study) -> None:
         layout.needs(f"{what} of this study", jobs.command_line(["demo", "results"]))
         return
     layout.needs(f"{what} of this study", "\n".join(jobs.command_line(command) for command in missing.values()))
+    if demo_mode.closed("computing scores"):
+        return
     newest = _newest(study, missing)
     idle = [kind for kind in missing if kind not in newest or not newest[kind].active]
     if st.button(f"Compute {' and '.join(idle) or what}", type="primary", disabled=not idle, key="compute"):

@@ -8,13 +8,15 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import dataset, store
-from components import layout
+from components import demo_mode, layout
 
 TYPES = [ending.removeprefix(".") for ending in dataset.FORMATS]
 
 
 def show(*, key: str) -> str | None:
     """The form; returns the new study's slug once it was made. Problems are shown and nothing is written."""
+    if demo_mode.closed("uploading a study"):
+        return None
     with st.form(key, border=True):
         left, right = st.columns(2)
         title = left.text_input("Name of the study", placeholder="my-model")

@@ -13,6 +13,8 @@ from components import (
     masks_panel,
 )
 
+TABS = ("The map as a table", "Masks", "Circuits it is read off", "Runs under masks")
+
 study = layout.begin(
     "Conflict map", "Which nodes of the model must be forgotten, which kept, and where do the two clash?"
 )
@@ -35,20 +37,23 @@ with use:
     conflict_masks.explain(found, what_if, source)
 opened = conflict_masks.opened(found, what_if)
 selected = conflict_panel.map_and_node(found, opened)
-st.markdown("**The same as a table**")
-conflict_tables.nodes(found, selected, opened, key="conflict_nodes")
 
-st.subheader("What may each mask change?")
-conflict_masks.table(found)
-st.subheader("Which circuits is this read off?")
-conflict_tables.circuits(found)
-st.subheader("Do the masks help?")
-masks_panel.show(study, key="conflict_comparison")
+nodes, masks, circuits, runs = st.tabs(TABS, key="conflict_show", on_change="rerun", bind="query-params")  # only the open one is drawn
+if nodes.open:
+    with nodes:
+        conflict_tables.nodes(found, selected, opened, key="conflict_nodes")
+if masks.open:
+    with masks:
+        conflict_masks.table(found)
+if circuits.open:
+    with circuits:
+        conflict_tables.circuits(found)
+if runs.open:
+    with runs:
+        masks_panel.show(study, key="conflict_comparison")
 
 conflict_tables.downloads(folder, study.slug)
-with st.expander("How this is computed"):
-    st.markdown(conflict_panel.EXPLANATION)
-    st.json({"config": found.config, "solver": found.solver} | found.provenance, expanded=False)
 job = conflict_form.newest(study)
 with st.expander("Compute again", expanded=job is not None and job.state != "done"):
     conflict_form.show(study, found, again=True)
+layout.computed(conflict_panel.EXPLANATION, {"config": found.config, "solver": found.solver} | found.provenance)

@@ -47,8 +47,8 @@ def test_every_node_stands_once_on_the_map_by_what_is_known_of_it():
     found = made_map()
     looks = names_by_look(conflict_plot.map_figure(found, "m3", {}))
     assert looks == {
-        "conflict": ["m3"], "conflict, varies": ["m2"], "forget": ["a2.h1"], "free (forget)": ["a1.h0"], "free (retain)": ["a1.h1"],
-        "retain": ["m1", "a3.h0"], "in no circuit": ["a0.h0", "a0.h1", "m0", "a2.h0", "a3.h1"],
+        "conflict (1)": ["m3"], "conflict, varies (1)": ["m2"], "forget (1)": ["a2.h1"], "free (forget) (1)": ["a1.h0"],
+        "free (retain) (1)": ["a1.h1"], "retain (2)": ["m1", "a3.h0"], "in no circuit (5)": ["a0.h0", "a0.h1", "m0", "a2.h0", "a3.h1"],
     }
     shapes = [(symbol, colour) for symbol, _, colour in conflict_plot.LOOKS.values()]
     assert len({symbol for symbol, _ in shapes if symbol != "circle"}) == 5, "colour never tells labels apart alone"
@@ -128,12 +128,14 @@ def test_choosing_a_node_puts_it_into_the_address(mapped_study, open_page):
     assert "is in no circuit" in words(open_page("conflicts", node="a0.h1"))
 
 
+@pytest.mark.slow
 def test_tables_say_how_circuits_were_found_and_what_masks_change(mapped_study, open_page):
-    nodes, masks, circuits = (frame.value for frame in open_page("conflicts").dataframe)
+    tabs = ("The map as a table", "Masks", "Circuits it is read off")
+    nodes, masks, circuits = (open_page("conflicts", conflict_show=tab).dataframe[0].value for tab in tabs)
     assert nodes["node"].tolist()[:4] == ["m2", "m3", "a1.h0", "a1.h1"] and len(nodes) == 12
     assert circuits["file"].tolist() == ["forget.jsonl", "<b>retain</b>.jsonl"] and circuits["reached"].tolist() == ["yes", "no"]
     assert circuits[["AND", "OR", "ADDER"]].to_numpy().tolist() == [[0, 1, 2], [2, 0, 1]]
-    clue = masks.set_index("mask").loc["clue"]
+    clue = masks.set_index("mask").loc["CLUE"]
     assert (clue["stage1"], clue["stage2"], clue["touched"], clue["share"]) == (200, 800, 1000, 20.0)
 
 
@@ -151,7 +153,37 @@ def test_a_what_if_shows_the_nodes_that_it_trains():
     assert set(everything) == set(found.nodes) and everything["a1.h0"] == "stages 1 and 2" and everything["m0"] == "stage 2"
     assert not conflict_masks.opened(found, "random") and not conflict_masks.opened(found, None)
     shaded = conflict_plot.map_figure(found, "m3", conflict_masks.opened(found, "clue")).data[:2]
-    assert {trace.name: len(trace.x) for trace in shaded} == {"stage 1": 2, "stage 2": 2}
+    assert {trace.name: len(trace.x) for trace in shaded} == {"stage 1 (2)": 2, "stage 2 (2)": 2}
+    said = conflict_masks.training(found, "m2")
+    assert said == ("Masks that would train it: CLUE (stage 2), conflict nodes only (all epochs), "
+                    "forget nodes, then everything (stage 2).")
+    assert "No mask that is made of labels" in conflict_masks.training(made_map(masks={"clue": found.masks["clue"]}), "m0")
+
+
+def test_the_map_in_a_sentence():
+    found = made_map()
+    assert conflict_rows.takeaway(found) == (
+        "**Forgetting and keeping clash in 2 of 12 nodes.** Only 2 nodes with 4.0% of the parameters can change for forgetting without "
+        "touching what must be kept, as far as these circuits tell."
+    )
+    none = {name: replace(node, label="retain", assigned="retain") for name, node in found.nodes.items()}
+    assert "do not clash in any of 12 nodes" in conflict_rows.takeaway(replace(found, nodes=none))
+    unsure = conflict_rows.takeaway(replace(found, status="timeout"))
+    assert unsure.endswith("This is the best map found, not one that is proven.")
+
+
+def test_masks_have_the_same_words_where_they_are_chosen_listed_and_compared():
+    from components import masks_plot
+
+    assert all(conflict_masks.label(name) == masks_plot.ARMS[name][0] for name in run_options.WHAT_IFS)
+
+
+def test_the_demo_computes_no_map(mapped_study, open_page, monkeypatch):
+    assert open_page("conflicts").button(key="conflict_compute")
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    page = open_page("conflicts")
+    assert not page.exception and "computing a conflict map is switched off" in words(page)
+    assert not [button for button in page.button if button.key == "conflict_compute"]
 
 
 def test_use_in_a_run_hands_the_mask_to_the_unlearn_page(mapped_study, open_page, links):
