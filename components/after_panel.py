@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import circuits_after, cohorts, comparison, store
+from analysis import circuits_after, cohorts, store
 from analysis.circuit import Circuit
 from analysis.jobs import command_line
 from analysis.runs import RunRecord
@@ -90,12 +90,11 @@ def _summary(circuits: Circuits, known: Circuits, table: pd.DataFrame, boundary:
     st.header("Did the circuits change?")
     rule = cohort_rule.edit(table, key="after_cohorts", default_by="CUD")
     cohort = cohorts.assign(table, rule)
-    change = circuits_after.changes(circuits, known, boundary)
-    made = circuits_after.summary(change, cohort)
-    alike = circuits_after.likeness(circuits, known)
+    old = [circuits[sample] for sample in known]
+    change, made, compared, alike = cached_pairs.run_changes(old, list(known.values()), cohort, boundary)
     st.markdown(after_words.alike(alike))
     st.markdown(after_words.changed(made, READOUTS))
-    st.markdown(after_words.apart(comparison.compare(change, cohort), READOUTS))
+    st.markdown(after_words.apart(compared, READOUTS))
     st.plotly_chart(cohort_plot.changes(made, READOUTS), key="changes", theme=None, config=PLAIN)
     st.dataframe(after_words.table(made, READOUTS), hide_index=True, alt="Mean change of depth read-outs by cohort")
     st.caption(f"Easy and hard are {cohort_rule.words(rule)}. Change: after minus before, mean with 95% interval over samples.")

@@ -57,5 +57,13 @@ def _circuit_after(of: store.Study, run: Path, sample_id: str, *stamps: float) -
     return after.compute(cached.model(str(run / "model")), cached.forget_samples(of), sample_id, config)
 
 
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASHES)
+def run_changes(before: list[Circuit], after_run: list[Circuit], cohort: pd.Series, boundary: int) -> tuple[pd.DataFrame, ...]:
+    """`changes` of the depth read-outs per sample, their `summary` by cohort, hard against easy, and `likeness` (`circuits_after`)."""
+    old, new = ({circuit.sample_id: circuit for circuit in some} for some in (before, after_run))
+    change = after.changes(old, new, boundary)
+    return change, after.summary(change, cohort), comparison.compare(change, cohort), after.likeness(old, new)
+
+
 def _stamp(path: Path) -> float:
     return path.stat().st_mtime if path.exists() else 0.0

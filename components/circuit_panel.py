@@ -1,13 +1,11 @@
-"""The controls of a circuit graph, and what two circuits have in common."""
+"""The controls of a circuit graph, and its read-outs in one line."""
 
 from dataclasses import replace
 
-import pandas as pd
 import streamlit as st
 
-from analysis.circuit import Circuit, Rule, edges_frame, n_edges_of_mass, top_n
+from analysis.circuit import Circuit, Rule, n_edges_of_mass, top_n
 from analysis.depth import depth_readouts
-from analysis.similarity import similarity
 from components import circuit_layout, state
 
 KEPT = {"bind": "query-params", "persist_state": "session"}  # in the URL, and on the way to another page
@@ -81,22 +79,3 @@ def readouts_line(circuit: Circuit, boundary: int) -> None:
         f"span {values['mean_span']:.1f} layers; path {values['mean_path']:.1f} edges on average, "
         f"{values['longest_path']:.0f} at most"
     )
-
-
-def overlap(left: Circuit, right: Circuit) -> None:
-    """Which edges two drawn circuits share, and which only one of them has."""
-    scores = [edges_frame(circuit).set_index("edge")["score"] for circuit in (left, right)]
-    table = pd.concat(scores, axis=1, keys=["left", "right"])
-    table["where"] = "both"
-    table.loc[table["right"].isna(), "where"] = "left only"
-    table.loc[table["left"].isna(), "where"] = "right only"
-    n_both, n_left, n_right = ((table["where"] == where).sum() for where in ("both", "left only", "right only"))
-    cosine = similarity(left.in_circuit.ravel(), right.in_circuit.ravel(), "cosine")
-    st.markdown(f"**{n_both} edges in both**, {n_left} left only, {n_right} right only (cosine {cosine:.2f})")
-    with st.expander("Edge by edge"):
-        number = st.column_config.NumberColumn(format="%+.4f")
-        order = table[["left", "right"]].abs().max(axis=1).sort_values(ascending=False, kind="stable").index
-        st.dataframe(
-            table.loc[order].reset_index(), hide_index=True, height=280, alt="Edges of both circuits, strongest first",
-            column_config={"edge": "Edge", "left": number, "right": number, "where": "In"},
-        )
