@@ -1,0 +1,101 @@
+"""The sample card's words, and the numbers in them."""
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from analysis.sample_record import RUN_COLUMNS, Place, SampleRecord
+from components import card_facts, sample_picker, sample_strip
+from components.formats import hardest, shortened
+
+EMPTY = {
+    "sample_id": "a", "question": "Q?", "answer": "A", "row": 0, "causes": {}, "template": None, "cud_role": None, "fold": None,
+    "n_answer_tokens": None, "mrd_stderr": None, "rank_cud": None, "rank_mrd": None, "scores": {}, "depths": {}, "observed_rank": None,
+    "n_observed": 0, "n_runs_observed": 0, "runs": pd.DataFrame(columns=RUN_COLUMNS), "alone": None, "conflict_nodes": None,
+    "n_nodes": None,
+}
+
+
+def record(**known) -> SampleRecord:
+    return SampleRecord(**EMPTY | known)
+
+
+def test_each_missing_part_says_what_it_needs():
+    empty = record()
+    parts = [card_facts.what(empty, None, ""), card_facts.difficulty(empty), card_facts.circuit(empty, 1), card_facts.outcome(empty)]
+    said = "\n".join(parts)
+    for need in ("scores", "circuits", "an unlearning run that forgot", "the command `alone`", "an unlearning run of this study"):
+        assert f"not computed: needs {need}" in said
+    assert "None" not in said and "nan" not in said
+
+
+def test_what_is_known_is_said_with_its_place():
+    known = record(
+        scores={"cud": Place(0.5, 8, 0.25), "mrd": Place(0.04, 8, 0.5), "base_nll": Place(0.0123, 8, 0.75)}, rank_cud=2.0, rank_mrd=7.0,
+        mrd_stderr=0.0031, fold=0, cud_role="anchor_hard", depths={"late_share": Place(0.256, 8, 0.5), "n_edges": Place(12.0, 8, 1.0)},
+        conflict_nodes=("m0", "a1.h2"), n_nodes=5, causes={"n_private": 4}, observed_rank=1.5, n_observed=8, n_runs_observed=3,
+        alone=pd.DataFrame({"method": ["NPO", "RMU"], "updates": [5, 60], "forgotten": [True, False]}),
+    )
+    said = card_facts.difficulty(known)
+    assert "CUD **0.500**, hardest 2 of 8" in said and "half 2's anchors; a hard anchor for them" in said
+    assert "MRD **0.04** ± 0.003, easiest 2 of 8" in said and "**0.012** nats a token, above 75% of samples" in said
+    said = card_facts.circuit(known, 3)
+    assert "Late share **26%**, above 50%" in said and "Late from layer 3" in said and "**2 of 5** nodes in conflict: m0, a1.h2" in said
+    assert "Private words in its answer: 4" in card_facts.what(known, "hard", "quarters by CUD rank")
+    said = card_facts.outcome(known)
+    assert "hardest 1 of 8** over 3 runs" in said and "NPO 5, RMU 60 (not forgotten)" in said
+
+
+def test_data_are_text_in_it():
+    image = "![x](http://a/b.png)<img>"
+    alone = pd.DataFrame({"method": [image], "updates": [1], "forgotten": [True]})
+    known = record(template=image, causes={"exposure": image}, alone=alone, scores={"cud": Place(0.5, 1, 0.5)}, cud_role=image)
+    said = card_facts.what(known, None, image) + card_facts.difficulty(known) + card_facts.outcome(known)
+    assert image not in said and "<img>" not in said.replace("\\<img\\>", "")
+
+
+@pytest.mark.parametrize(("low_is_hard", "column"), [(False, "cud"), (True, "mrd")])
+def test_hard_lies_on_the_right_of_either_strip(low_is_hard, column):
+    scores = pd.DataFrame({"sample_id": ["a", "b"], "cud": [0.1, 0.9], "mrd": [0.3, 0.2]})
+    chart = sample_strip.figure(scores, "b")
+    place = list(sample_strip.STRIPS).index(column)
+    ticks, mine = chart.data[2 * place : 2 * place + 2]
+    assert list(ticks.x) == scores[column].tolist() and list(mine.x) == [scores[column][1]]
+    axis = (chart.layout.xaxis, chart.layout.xaxis2)[place]
+    assert (axis.autorange == "reversed") is low_is_hard
+
+
+def test_two_samples_that_look_the_same_are_told_apart():
+    long = "w" * 10_000
+    names = sample_picker.labels(pd.Series({"a": "Who?", "b": "Who?", "c": long, "d": long + "x"}))
+    assert len(set(names.values())) == 4 and max(map(len, names.values())) < 160
+    assert names["a"] == "Who?" and names["b"] == "Who? (2)"
+
+
+def test_shortened_text_is_one_line():
+    assert shortened("a\nb") == "a b" and shortened("x" * 50, 10) == "x" * 9 + "…" and shortened("x" * 10, 10) == "x" * 10
+
+
+@pytest.mark.parametrize(("rank", "words"), [(1.0, "hardest 1 of 4"), (1.5, "hardest 1 of 4"), (4.0, "easiest 1 of 4")])
+def test_a_rank_is_told_from_the_nearer_end(rank, words):
+    assert hardest(rank, 4) == words
+
+
+def picker() -> None:
+    import pandas as pd
+    import streamlit as st
+
+    from components import sample_picker
+
+    asked = pd.Series({"a": "First?", "b": "Second?", "c": "Third?"})
+    st.text(sample_picker.choose(asked, key="sample"))
+
+
+def test_next_and_previous_go_on_in_order_and_stop_at_the_ends():
+    page = AppTest.from_function(picker).run()
+    seen = [page.text[0].value]
+    for label in ("Next", "Next", "Previous"):
+        seen.append(page.button(key=f"sample_{label}").click().run().text[0].value)
+    assert seen == ["a", "b", "c", "b"] and page.query_params["sample"] == "b"
+    ends = page.button(key="sample_Next").click().run()
+    assert ends.button(key="sample_Next").disabled and not ends.button(key="sample_Previous").disabled
