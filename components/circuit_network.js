@@ -1,7 +1,7 @@
 // Draws what components/network_view.py calls a view, and keeps what its reader does to it. Positions arrive in layers and lanes and
 // become pixels here, so that the graph fills whatever width it gets. Data reaches the page as canvas text or textContent only.
 
-const DIMMED = 0.06, HOVER = "lethe-circuit-hover", cameras = (window.letheCameras ??= {});  // survives a drawing that is put up anew
+const HOVER = "lethe-circuit-hover", cameras = (window.letheCameras ??= {});  // survives a drawing that is put up anew
 
 function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice to Python; null where there is none
   const box = root.querySelector(".circuit"), area = root.querySelector(".canvas"), said = root.querySelector(".said");
@@ -13,7 +13,7 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
   const graph = { s, network, say, home, zoom: by => { network.moveTo({ scale: network.getScale() * by }); remember(); } };
   const has = id => s.view.nodes.some(node => node.id === id), titleOf = item => item.title.replaceAll("\n", "; ");
   const marks = ({ selected, pins, path }) => ({ node: selected, pins, path });
-  let drawn = "", sent = { marks: "", at: 0 };
+  let sent = { marks: "", at: 0 };
 
   function inform() {  // all marks at once: of choices made in quick succession only the last is sure to arrive
     sent = { marks: JSON.stringify(marks(s)), at: Date.now() };
@@ -109,7 +109,8 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
     const bright = s.bright = lit(), { nodes: dots, edges: lines } = network.body;
     for (const edge of s.view.edges) {
       const { options } = lines[edge.id], onPath = s.route.includes(edge.id);
-      options.color.opacity = onPath ? 1 : !bright || bright.edges.has(edge.id) ? Math.min(0.9, 0.4 + 0.1 * edge.width) : DIMMED;
+      options.hidden = bright !== null && !bright.edges.has(edge.id);  // it is in the picture of dimmed edges
+      options.color.opacity = onPath ? 1 : options.hidden ? DIMMED : Math.min(0.9, 0.4 + 0.1 * edge.width);
       options.width = onPath ? Math.max(3.5, edge.width) : edge.width;
     }
     for (const node of s.view.nodes) {
@@ -122,6 +123,7 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
 
   function fill() {
     const keep = new Set(s.view.nodes.map(node => node.id)), box = node => node.shape === "box";
+    Object.assign(network.renderer.options, { hideEdgesOnDrag: isMany(s.view), hideEdgesOnZoom: isMany(s.view) });
     edges.clear();  // keeps the order: the strongest is drawn last, on top
     nodes.remove(nodes.getIds().filter(id => !keep.has(id)));
     nodes.update(s.view.nodes.map(node => ({
@@ -154,8 +156,8 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
   function draw() {
     if (!area.clientWidth || !area.clientHeight) return;
     const now = JSON.stringify([s.view.nodes, s.view.edges, s.view.groups, s.view.axes, s.c, area.clientWidth, area.clientHeight]);
-    if (now !== drawn) {
-      drawn = now;
+    if (now !== s.drawn) {
+      s.drawn = now;
       network.setSize(`${area.clientWidth}px`, `${area.clientHeight}px`);
       s.unit = geometry(area, s.view.axes);
       fill();
@@ -201,7 +203,11 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
     else if (edge) act.chooseEdge(edge);
     else act.choose(null);
   });
-  network.on("beforeDrawing", context => s.unit && paintBackground(context, s));
+  network.on("beforeDrawing", context => {
+    if (!s.unit) return;
+    paintBackground(context, s);
+    if (s.bright) paintDimmed(context, network, s);
+  });
   network.on("afterDrawing", context => {
     if (!s.unit) return;
     paintMarks(context, s);

@@ -1,6 +1,6 @@
 // Paints what is not vis-network's: lanes, halves, names, rings, legend. `context` is a canvas's, or the one of network_svg.js.
 
-const MARGIN = { left: 40, right: 8, top: 42, bottom: 38 };
+const DIMMED = 0.06, MARGIN = { left: 40, right: 8, top: 42, bottom: 38 };
 
 function geometry(area, { n_layers, lanes }) {  // one layer and one lane in pixels, with the middle of the grid at the origin
   const x = (area.clientWidth - MARGIN.left - MARGIN.right) / (n_layers + 2.2);
@@ -70,6 +70,31 @@ function paintBoundary(context, { boundary, view, unit, c, family, movable }, to
   const share = part => (late === null ? "" : `  ${Math.round(100 * part)}%`);
   write(context, `early${share(1 - late)}`, middle - 12, top - 15, c.early, "bold 19px", "right", family);
   write(context, `late${share(late)}`, middle + 12, top - 15, c.late, "bold 19px", "left", family);
+}
+
+const isMany = view => view.edges.length > 600;  // then lines wait until the view stands still
+
+// All edges, dimmed, as one picture that is made anew only when the view moves: 2,000 lines take too long for every hover.
+function paintDimmed(context, network, s) {
+  if (isMany(s.view) && (network.renderer.dragging || network.renderer.zooming)) return;
+  const { canvas } = network.canvas.frame, { translation, scale } = network.body.view, ratio = network.canvas.pixelRatio;
+  const state = [canvas.width, canvas.height, translation.x, translation.y, scale].join();
+  if (s.dimmed?.drawn !== s.drawn || s.dimmed.state !== state) {
+    const picture = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+    const onPicture = picture.getContext("2d");
+    onPicture.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * translation.x, ratio * translation.y);
+    const edges = network.body.edgeIndices.map(id => network.body.edges[id]);
+    const before = edges.map(({ options }) => [options.hidden, options.color.opacity, options.dashes]), many = isMany(s.view);
+    for (const { options } of edges) Object.assign(options, { hidden: false, dashes: !many && options.dashes }).color.opacity = DIMMED;
+    for (const edge of edges) edge.draw(onPicture);
+    if (!many) for (const edge of edges) edge.drawArrows(onPicture);
+    edges.forEach(({ options }, at) => { [options.hidden, options.color.opacity, options.dashes] = before[at]; });
+    s.dimmed = { drawn: s.drawn, state, picture };
+  }
+  context.save();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.drawImage(s.dimmed.picture, 0, 0);
+  context.restore();
 }
 
 function paintMarks(context, s) {  // rings: pinned nodes a double one, the cursor a dashed one; the selected node is filled

@@ -62,12 +62,14 @@ function svgContext(parent) {
 
 function paintAll(context, network, s) {  // in vis-network's order: lines, nodes, arrow heads; then the names
   const { body } = network, group = (name, id) => context.group?.(name, id);
-  const edges = body.edgeIndices.map(id => body.edges[id]);
+  const edges = body.edgeIndices.map(id => body.edges[id]), hidden = edges.map(edge => edge.options.hidden);
+  for (const edge of edges) edge.options.hidden = false;  // on the screen, one picture stands for those that are dimmed
   group("background");
   paintBackground(context, s);
   for (const edge of edges) { group("edge", edge.id); edge.draw(context); }
   for (const id of body.nodeIndices) { group("node", id); body.nodes[id].draw(context); }
   for (const edge of edges) { group("arrow"); edge.drawArrows(context); }
+  edges.forEach((edge, at) => { edge.options.hidden = hidden[at]; });
   group("names");
   paintMarks(context, s);
   paintNames(context, s, body.view.scale);
