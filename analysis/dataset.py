@@ -96,6 +96,11 @@ def load_samples(
     return samples
 
 
+def columns(path: str | Path) -> list[str]:
+    """Names of the columns that a file's rows have, in the order of their first appearance. Raises DataError as `read_samples`."""
+    return list(dict.fromkeys(str(name) for _, row in _read_rows(Path(path)) if isinstance(row, dict) for name in row))
+
+
 def samples_hash(samples: list[Sample]) -> str:
     """Hash of the samples' content, in order: two files with the same samples have the same hash."""
     digest = hashlib.sha256()

@@ -1,68 +1,106 @@
 """What a study consists of: its model in numbers, its samples as a table with row-level errors."""
 
-import json
+import math
+import sys
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from analysis import store
+from analysis import run_memory, store
 from analysis.dataset import RowError, Sample
-from components import layout, state
+from components import cached, layout, state
 
 SIZES = {"num_hidden_layers": "layers", "num_attention_heads": "heads", "hidden_size": "width", "vocab_size": "vocabulary"}
-ALIASES = {"n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_embd": "hidden_size"}  # GPT-2's names
+MIB = 2**20
+TEXT, NUMBER = st.column_config.TextColumn, st.column_config.NumberColumn
 
 
 def model(study: store.Study) -> None:
-    """Architecture and sizes from config.json; a hub id that is not on disk is only named."""
+    """Architecture and sizes from config.json, parameters from the weights' headers; a hub id that is not on disk is only named."""
     folder = Path(study.model)
-    config = _config(folder)
+    config = run_memory.model_config(folder)
     kind = config.get("model_type")
     values = {"architecture": layout.escape(kind) if isinstance(kind, str) else "known once loaded"}
     values |= {label: f"{config[key]:,}" for key, label in SIZES.items() if isinstance(config.get(key), int)}
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if config else 0
-    if weights:
-        values["weights on disk"] = f"{weights / 2**20:.1f} MiB"
+    n_parameters, problem = _parameters(folder) if config else (0, "")
+    if n_parameters:
+        values["parameters"] = f"{n_parameters:,}"
     for column, (label, value) in zip(st.columns(len(values)), values.items(), strict=True):
         column.metric(label.capitalize(), value)
-    st.text(f"{study.title}. Model: {folder.name if config else study.model}. Weights are computed with in float32.")
+    st.text(f"{study.title}. Model: {folder.name if config else study.model}.")
+    st.caption(f"{memory(n_parameters)} {device()}")
+    if problem:
+        st.caption("The number of parameters is not known: the weights on disk cannot be read.")
+        st.text(problem)
     if config and (folder / "README.md").is_file():
-        with st.expander("Model card"):
+        with st.expander("Model card", key="model_card", on_change="rerun", bind="query-params"):
             st.text((folder / "README.md").read_text(errors="replace"))
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    """config.json under Hugging Face's own names; empty if there is none that can be read."""
+def _parameters(folder: Path) -> tuple[int, str]:
+    """How many numbers the weights hold; 0 and why where that cannot be read."""
+    if not any(folder.glob("*.safetensors")):
+        return 0, ""
     try:
-        config = dict(json.loads((folder / "config.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return {}
-    return config | {new: config[old] for old, new in ALIASES.items() if old in config}
+        return sum(math.prod(shape) for shape in cached.tensor_shapes(folder).values()), ""
+    except ValueError as error:
+        return 0, str(error)
 
 
-def samples(found: list[Sample], errors: list[RowError], *, key: str) -> None:
-    """The usable rows as a table, and what is wrong with the others."""
-    st.caption(f"{len(found):,} samples can be used" + (f"; {len(errors):,} rows cannot" if errors else "."))
-    causes = ("n_private", "exposure", "ending_shared_with")
-    rows = [{"row": s.row + 1, "question": s.question, "answer": s.answer} | {c: s.meta.get(c) for c in causes} for s in found]
-    table = pd.DataFrame(rows).dropna(axis=1, how="all")
+def memory(n_parameters: int) -> str:
+    """What the weights take when they are loaded, in words."""
+    if not n_parameters:
+        return "Memory: not computed: needs the model's safetensors on this machine."
+    full, half = (f"{n_parameters * size / MIB:,.1f} MiB" for size in (4, 2))
+    return f"Weights in memory: {full} in float32, as Lethe computes, or {half} in bf16. A run needs several times that: see Unlearn."
 
-    def choose() -> None:
-        row = state.selected_row(key)
-        if row is not None:
-            state.select_sample(found[row].id)
 
+def device() -> str:
+    """Where the model is computed; known for certain once torch is loaded, which takes seconds."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return "Computed on a CUDA GPU if this machine has one, else on the CPU."
+    return f"Computed on {'a CUDA GPU' if torch.cuda.is_available() else 'the CPU'}."
+
+
+def samples(found: list[Sample], errors: list[RowError], *, key: str, selects: bool = True) -> None:
+    """The usable rows as a table, and what is wrong with the others. `selects`: a row selects its sample on every page."""
+    chooses = " Select a row to select that sample on every page." if selects else ""
+    st.caption(f"{len(found):,} samples can be used" + (f"; {len(errors):,} rows cannot." if errors else ".") + chooses)
     columns = {
-        "row": st.column_config.NumberColumn("Row", width="small", help="Counted from 1, as in messages"),
-        "question": st.column_config.TextColumn("Question", width=240),
-        "answer": st.column_config.TextColumn("Answer", width=310),
-        "n_private": st.column_config.NumberColumn("Private", help="Words of the answer that are its own, the rest is shared"),
-        "exposure": st.column_config.NumberColumn("Seen", help="How often per epoch the fact was presented in training"),
-        "ending_shared_with": st.column_config.NumberColumn("Shared with", help="Retained people with the same ending of an answer"),
+        "row": NUMBER("Row", width=60, help="Counted from 1, as in messages"),
+        "question": TEXT("Question", width=270), "answer": TEXT("Answer", width=380),
+        "n_private": NUMBER("Private", width=70, help="Words of the answer that are its own, the rest is shared"),
+        "exposure": NUMBER("Seen", width=60, help="How often per epoch the fact was presented in training"),
+        "ending_shared_with": NUMBER("Shared with", width=95, help="Retained people with the same ending of an answer"),
     }
-    st.dataframe(table, hide_index=True, height=300, column_config=columns, key=key, on_select=choose, selection_mode="single-row")
+    chosen: dict = {}
+    if selects:
+        names = [sample.id for sample in found]
+        rows = [names.index(state.parameter("sample"))] if state.parameter("sample") in names else []
+        st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+
+        def choose() -> None:
+            row = state.selected_row(key)
+            if row is not None:
+                state.select_sample(names[row])
+
+        chosen = {"on_select": choose, "selection_mode": "single-row"}
+    st.dataframe(table(found), hide_index=True, height=300, column_config=columns, key=key, alt="Samples of the set", **chosen)
     if errors:
         with st.expander(f"{len(errors)} rows that cannot be used", expanded=True):
-            st.dataframe(pd.DataFrame([vars(e) for e in errors]), hide_index=True)
+            row_errors(errors)
+
+
+def table(found: list[Sample]) -> pd.DataFrame:
+    """Row, question, answer, and what the embedded data knows of the causes of difficulty."""
+    causes = ("n_private", "exposure", "ending_shared_with")
+    rows = [{"row": s.row + 1, "question": s.question, "answer": s.answer} | {c: s.meta.get(c) for c in causes} for s in found]
+    return pd.DataFrame(rows).dropna(axis=1, how="all")
+
+
+def row_errors(errors: list[RowError]) -> None:
+    """A line per row that cannot be used: where, in which column, why."""
+    config = {"row": NUMBER("Row", width=60), "column": TEXT("Column", width=150), "cause": TEXT("Cause", width=600)}
+    st.dataframe(pd.DataFrame([vars(e) for e in errors]), hide_index=True, column_config=config, alt="Rows that cannot be used")

@@ -54,6 +54,7 @@ if runs.open:
 
 conflict_tables.downloads(folder, study.slug)
 job = conflict_form.newest(study)
-with st.expander("Compute again", expanded=job is not None and job.state != "done"):
+pending = job is not None and job.state != "done"
+with st.expander("Compute again", expanded=pending, key="compute_again", on_change="rerun", bind="query-params"):
     conflict_form.show(study, found, again=True)
 layout.computed(conflict_panel.EXPLANATION, {"config": found.config, "solver": found.solver} | found.provenance)

@@ -79,7 +79,7 @@ def test_a_study_form_says_what_is_wrong(made_up_study, open_page, title, model,
     field = {f.label: f for f in page.text_input}
     field["Name of the study"].set_value(title)
     field["Model"].set_value(model)
-    page.button[0].click().run()
+    page.button(key="own_make").click().run()
     assert not page.exception
     assert message in words(page)
     assert [s.slug for s in store.studies()] == ["embedded", "made"]
