@@ -105,4 +105,4 @@ def durability(summaries: dict[str, dict[str, Any]]) -> pd.DataFrame:
                 rows.append((run, "int", int(kind[3:]), value))
     table = pd.DataFrame(rows, columns=["run", "kind", "n", "probability"])
     measured = table.probability.map(lambda v: isinstance(v, int | float) and not isinstance(v, bool) and np.isfinite(v))
-    return table[measured].astype({"probability": float}).reset_index(drop=True)
+    return table[measured.astype(bool)].astype({"probability": float}).reset_index(drop=True)

@@ -15,7 +15,8 @@ BESIDE = 4  # answers side by side
 
 def show(study: store.Study, frame: pd.DataFrame, rows: pd.DataFrame, chosen: list[str], focus: str, known: pd.DataFrame) -> None:
     """`frame`: outcomes.frame; `rows`: of it, those that the filters left; `known`: runs.describe of the study's samples."""
-    part = st.segmented_control("What to compare", PARTS, default=PARTS[0], required=True, key="part", bind="query-params")
+    part = st.segmented_control("What to compare", PARTS, default=PARTS[0], required=True, key="part", bind="query-params",
+                                label_visibility="collapsed")
     records = outcomes.by_id(cached.run_records(study))
     found = {name: cached.run(records[name].folder) for name in chosen}
     if part == "Trade-off":
@@ -31,7 +32,7 @@ def show(study: store.Study, frame: pd.DataFrame, rows: pd.DataFrame, chosen: li
 
 
 def _trade_off(shown: list[runs.RunRecord], found: dict[str, runs.Run], focus: str, known: pd.DataFrame) -> None:
-    pareto, bars = st.columns(2, gap="medium")
+    pareto, bars = st.columns([5, 4], gap="medium")
     with pareto:
         st.markdown("**Forgetting against keeping**")
         names = [run.record.name for run in found.values()]
@@ -51,28 +52,35 @@ def _memories(found: dict[str, runs.Run], frame: pd.DataFrame, known: pd.DataFra
     table = run_comparison.matrix(found)
     if not table.index.isin(known.index).all():
         st.warning("Some of these runs have memories that the study's forget set has not: they are shown without a cohort.")
-    order = st.segmented_control("Order of memories", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params")
+    asked = _asked(found, known)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order = st.segmented_control("Order of memories", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params")
+        with st.container():
+            sample = sample_picker.choose(asked, key="outcomes_lines") if len(asked) else None
     table = run_comparison.in_order(table, known, order)
     stay, go = run_comparison.resisting(table)
-    st.markdown(_resisting(stay, go, known, len(found)))
+    st.markdown(_resisting(table, stay, go, known))
     labels = [compare_table.named(frame, name) for name in table]
-    selected = state.parameter("sample")
-    st.plotly_chart(compare_plot.matrix_figure(table, known, selected, labels), theme=None, key="outcomes_matrix")
+    st.plotly_chart(compare_plot.matrix_figure(table, known, sample, labels), theme=None, key="outcomes_matrix")
     ends = "the hardest by CUD on the left" if order == ORDERS[0] else "those that the selected runs left most of on the left"
-    st.caption(f"A column per memory, {ends}; orange to ink = it stays, pale = it is forgotten (below {runs.FORGOTTEN_BELOW}).")
+    st.caption(f"A column per memory, {ends}; orange to ink = it stays, pale = it is forgotten (below {runs.FORGOTTEN_BELOW}). "
+               "The blue line is the selected memory.")
     with st.expander("The same as a table: select a row to select the memory"):
-        _matrix_table(table, known, selected)
-    asked = _asked(found, known)
-    if len(asked):
-        sample = sample_picker.choose(asked, key="outcomes_lines")
+        _matrix_table(table, known, sample)
+    if sample is not None:
+        st.markdown("**The selected memory in each run, epoch by epoch**")
         st.plotly_chart(compare_plot.lines_figure(found, sample), theme=None, key="outcomes_lines_figure")
 
 
-def _resisting(stay: pd.Series, go: pd.Series, known: pd.DataFrame, n_runs: int) -> str:
-    cohort = known.cohort.reindex(stay.index)
+def _resisting(table: pd.DataFrame, stay: pd.Series, go: pd.Series, known: pd.DataFrame) -> str:
+    """How many memories stay in every run and how many go in every run; where none stays, in how many runs the most do."""
+    cohort, n_runs = known.cohort.reindex(table.index), table.shape[1]
     runs_ = "the one run selected" if n_runs == 1 else f"all {n_runs} runs selected"
     of = {name: f"{(stay & (cohort == name)).sum()} of {(cohort == name).sum()} {name} ones" for name in ("hard", "easy")}
     among = f" ({of['hard']}, {of['easy']})" if (cohort == "hard").any() else ""
+    times = (table >= runs.FORGOTTEN_BELOW).sum(axis=1)
+    if not stay.any() and times.max():
+        among = f"; the most that any stays in is {times.max()} ({(times == times.max()).sum()} memories)"
     return f"**{stay.sum()} of {len(stay)}** memories stay in {runs_}{among}; **{go.sum()}** go in {runs_}."
 
 

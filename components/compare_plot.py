@@ -21,7 +21,7 @@ def bars_figure(by_cohort: dict[str, pd.DataFrame]) -> go.Figure:
     """Mean probability after, with 95 % intervals, a bar per run and cohort. `by_cohort`: runs.outcome_by_cohort, by run."""
     ink = palette.colours()["text"]
     chart = go.Figure()
-    for cohort in reversed(COHORTS):
+    for cohort in COHORTS:
         rows = {run: table[table.cohort == cohort].iloc[0] for run, table in by_cohort.items() if (table.cohort == cohort).any()}
         if not rows:
             continue
@@ -59,14 +59,18 @@ def matrix_figure(table: pd.DataFrame, known: pd.DataFrame, selected: str | None
         z=table.to_numpy().T, x=places, y=[palette.plain(label) for label in labels], zmin=0, zmax=1, hoverongaps=False,
         text=np.tile(questions, (len(labels), 1)), hovertemplate="%{y}<br>%{text}<br>probability %{z:.2f}<extra></extra>",
         colorscale=[[0, c["panel"]], [FORGOTTEN_BELOW, c["middle"]], [FORGOTTEN_BELOW, c["late"]], [1, c["text"]]], ygap=2,
-        colorbar={"title": {"text": "probability", "side": "right"}, "thickness": 12, "tickvals": [0, FORGOTTEN_BELOW, 1]},
+        colorbar={
+            "title": {"text": "probability", "side": "right", "font": {"size": 13}}, "thickness": 12,
+            "tickvals": [0, FORGOTTEN_BELOW, 1],
+        },
     ), 2, 1)
     if selected in table.index:
         chart.add_vline(table.index.get_loc(selected) + 1, line={"color": c["early"], "width": 2})
     chart.update_yaxes(visible=False, range=[-0.7, 1.7], row=1)
     chart.update_yaxes(autorange="reversed", row=2)
     chart.update_xaxes(showgrid=False, range=[0.5, len(table) + 0.5])
-    return palette.style(chart, height=150 + 30 * len(labels)).update_layout(xaxis2_title="memories in this order")
+    chart.update_xaxes(title="memories, in this order", row=2)
+    return palette.style(chart, height=150 + 30 * len(labels))
 
 
 def lines_figure(found: dict[str, Run], sample: str) -> go.Figure:
@@ -85,7 +89,7 @@ def lines_figure(found: dict[str, Run], sample: str) -> go.Figure:
 def durability_figure(table: pd.DataFrame) -> go.Figure:
     """Forget probability by steps of relearning (left) and by bits of the weights (right), a line per run. `table`: as
     run_comparison.durability gives it; the retain-only model that relearns the same is a dotted line, the same in every run."""
-    titles = ("After relearning 8 of the memories", "After rounding the weights")
+    titles = ("After relearning up to 8 memories", "After rounding the weights")
     chart = make_subplots(rows=1, cols=2, shared_yaxes=True, column_widths=[0.62, 0.38], horizontal_spacing=0.05, subplot_titles=titles)
     for name, style in zip(table.run.unique(), _styles(), strict=False):
         rows = table[table.run == name]

@@ -16,9 +16,9 @@ NUMBER = st.column_config.NumberColumn
 EXPLANATION = f"""
 Probability is exp(-NLL), with the NLL averaged over the answer's tokens; a run's figure is the mean over its forget or retain set.
 A memory is forgotten when its probability is below {FORGOTTEN_BELOW} after the run. The sentence above looks at runs that differ in
-their seed alone as one, and at those that train all weights, are not the control and keep a retain probability of {KEPT} or more; of them
-it names the one that left the least. Its intervals are 95% percentile bootstraps over memories, each memory's mean over the runs
-(2000 resamples, seed 0): they do not cover other seeds.
+their seed alone as one, and at those that train all weights, are not the control and keep a retain probability of {KEPT} or more;
+of them it names the one that left the least. Its intervals are 95% percentile bootstraps over memories, each memory's mean over the
+runs (2000 resamples, seed 0): they do not cover other seeds.
 """
 SORTS = {  # column, whether the smallest comes first
     "Name": ("name", True), "Forget probability": ("forget", True), "Retain probability": ("retain", False), "Time": ("seconds", True),
@@ -41,7 +41,8 @@ FORMATS = {
 
 
 def selection(frame: pd.DataFrame) -> tuple[list[str], str]:
-    """The runs that are compared, at most MOST, and the one in focus, which is one of them; from the address, else one per method but the control."""
+    """The runs that are compared, at most MOST, and the one in focus, which is one of them: those in the address, else one of each
+    method but the control."""
     named = [name for name in (state.parameter("runs") or "").split(",") if name]
     focus = state.parameter("run")
     gone = [name for name in {*named, focus} - {None, ""} if name not in frame.index]
@@ -63,7 +64,8 @@ def filtered(frame: pd.DataFrame) -> pd.DataFrame:
     """The widgets that narrow the table, and its rows that are left, in order."""
     methods = sorted(frame.method.unique())
     kept = st.pills(
-        "Methods", methods, default=methods, selection_mode="multi", format_func=layout.escape, key="outcomes_methods", **URL
+        "Methods", methods, default=methods, selection_mode="multi", format_func=layout.escape, key="outcomes_methods",
+        label_visibility="collapsed", **URL
     )
     rows = frame[frame.method.isin(kept)] if kept else frame
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -108,13 +110,14 @@ def _runs(rows: pd.DataFrame, chosen: list[str], focus: str) -> None:
 
     marked = [place for place, name in enumerate(ids) if name in chosen]
     st.dataframe(
-        table.rename(columns=LABELS), column_config=FORMATS, hide_index=True, height=min(318, 38 + 35 * len(table)), key=key,
+        table.rename(columns=LABELS), column_config=FORMATS, hide_index=True, height=min(248, 38 + 35 * len(table)), key=key,
         placeholder="not measured", on_select=picked, selection_mode="multi-row", alt="Runs; those selected are compared below",
         selection_default={"selection": {"rows": marked, "columns": [], "cells": []}},
     )
     hidden = sum(name not in ids for name in chosen)
     note = f", {hidden} of them hidden by the filters" if hidden else ""
-    st.caption(f"{len(rows)} runs. {len(chosen)} are compared below{note}: tick rows to choose up to {MOST}.")
+    compared = "1 is" if len(chosen) == 1 else f"{len(chosen)} are"
+    st.caption(f"{len(rows)} run{'s' if len(rows) > 1 else ''}. {compared} compared below{note}: tick rows to choose up to {MOST}.")
 
 
 def _means(rows: pd.DataFrame) -> None:

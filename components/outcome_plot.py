@@ -34,14 +34,22 @@ def pareto_figure(records: list[RunRecord], chosen: str, selected: Collection[st
     _seeds(chart, measured, floor)
     for method in sorted({r.method for r in measured}):
         chart.add_trace(_runs_of(method, [r for r in measured if r.method == method], chosen, selected, floor))
+    right = min(1.0, max((r.forget_probability for r in measured), default=1.0) * 1.25 + 0.05)
     before = next((r for r in measured if r.retain_before is not None), None)
     if before:
+        outside = before.forget_before > right
         chart.add_trace(go.Scatter(
-            x=[before.forget_before], y=[before.retain_before], mode="markers", name="before",
+            x=[before.forget_before], y=[before.retain_before], mode="markers", name="before", showlegend=not outside,
             marker={"symbol": "star", "size": 13, "color": colours["text"]},
             hovertemplate="before any run<br>forget %{x:.2f}, retain %{y:.2f}<extra></extra>",
         ))
-    chart.update_xaxes(title="forget probability (left = more forgotten)", range=[-0.03, 1.03])
+        if outside:
+            chart.add_annotation(
+                x=0.99, xref="paper", xanchor="right", y=before.retain_before, yanchor="middle", showarrow=False,
+                text=f"before any run: {before.forget_before:.2f}, {before.retain_before:.2f} \u2192",
+                font={"size": 12, "color": colours["muted"]},
+            )
+    chart.update_xaxes(title="forget probability (left = more forgotten)", range=[-0.03 * right, right * 1.03])
     chart.update_yaxes(title="retain probability (up = more kept)", range=[floor, 1.03])
     below = sum(r.retain_probability < floor for r in measured)
     if below:

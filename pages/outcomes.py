@@ -34,7 +34,9 @@ best = {name: cached.run(records[name].folder) for name in outcome_words.best_id
 st.markdown(outcome_words.takeaway(frame, best, known))
 chosen, focus = compare_table.selection(frame)
 views, focused = st.columns([3, 2], vertical_alignment="bottom")
-view = views.segmented_control("View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params")
+view = views.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
+)
 if view in ("One run", "Evaluation"):
     with focused:
         compare_table.choose_focus(frame, chosen, focus)

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 from analysis import jobs
 from analysis.__main__ import app
 from analysis.methods import METHODS
-from components import conflict_source, run_form, run_options
+from analysis.presets import preset
+from components import conflict_source, run_estimate, run_form, run_like, run_options
 from components.run_options import MORE
 from tests.pages.conflict_fixture import made_map, write_map
 from tests.pages.runs_fixture import made_up_study, open_page, own_folder, texts, write_run  # noqa: F401
@@ -167,6 +168,62 @@ def test_bad_and_taken_names_are_refused(study):
         at.text_input(key="unlearn_name").set_value(name).run()
         assert said in texts(at) and "cannot have this name" in at.error[0].value and not at.exception
         assert next(b for b in at.button if b.label == "Start").disabled
+
+
+@pytest.mark.slow
+def test_memory_is_estimated_before_the_start_and_said_to_be_unknown_without_weights(study, monkeypatch):
+    assert "Memory: not known" in texts(open_page("unlearn"))
+    header = b'{"x": {"dtype": "F16", "shape": [1000, 1000]}}'
+    (study.forget.parent / "model").mkdir()
+    (study.forget.parent / "model" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert "Memory: about 0.62 GB" in texts(open_page("unlearn"))  # 20 MB of weights and their like, 0.6 GB of libraries
+    assert "Memory: about 0.62 GB" in texts(open_page("unlearn", unlearn_method="RMU"))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Free", (), {"available": 10**8}))
+    assert "the run will end early" in open_page("unlearn").warning[0].value
+
+
+def test_batch_sizes_that_the_estimate_assumes_are_those_of_the_presets():
+    assert {preset("embedded", method).batch_size for method in METHODS} == {run_estimate.BATCH[True]}
+    assert {preset("default", method).batch_size for method in METHODS} == {run_estimate.BATCH[False]}
+
+
+def test_an_order_that_needs_two_epochs_is_not_started_with_one(study):
+    at = open_page("unlearn", unlearn_sampling="Easy first", unlearn_epochs="1")
+    assert "needs at least 2 epochs" in at.warning[0].value and next(b for b in at.button if b.label == "Start").disabled
+    at.number_input(key="unlearn_epochs").set_value(2).run()
+    assert not at.warning and not next(b for b in at.button if b.label == "Start").disabled
+
+
+def test_a_demo_shows_the_form_and_starts_nothing(study, monkeypatch):
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    at = open_page("unlearn")
+    assert not at.exception and not any(b.label == "Start" for b in at.button)
+    assert "starting runs is switched off" in texts(at) and "--method NPO" in at.code[0].value
+
+
+def test_a_runs_settings_are_filled_in_again_and_the_address_then_has_them(study):
+    write_run(study.results / "runs" / "old", study, "SimNPO", "batch_size: 4\nretain_floor: 0.85\nsampling: CGA\nsampling_args: {}\n")
+    at = open_page("unlearn", like="old")
+    words = at.code[0].value.split()
+    given = dict(zip(words, words[1:], strict=False))
+    expected = {"--method": "SimNPO", "--learning-rate": "0.0001", "--n-epochs": "2", "--seed": "0", "--batch-size": "4",
+                "--retain-floor": "0.85", "--sampling": "cga", "--preset": "embedded"}
+    assert {flag: given.get(flag) for flag in expected} == expected
+    assert "like" not in at.query_params and "settings of old" in texts(at)
+    at.number_input(key="unlearn_epochs").set_value(5).run()
+    assert "--n-epochs 5" in at.code[0].value and "--batch-size 4" in at.code[0].value
+
+
+def test_settings_of_a_run_that_is_gone_are_an_error_and_leave_the_form(study):
+    at = open_page("unlearn", like="gone")
+    assert "cannot be filled in" in at.error[0].value and "--method NPO" in at.code[0].value and not at.exception
+
+
+def test_the_arguments_of_a_job_are_read_back_as_they_were_given(study):
+    options = {"learning-rate": "5e-05", "sampling": "hard-first", "lora-rank": "8"}
+    request = run_form.build(study, "RMU", "mine", 3, True, options)
+    expected = options | {"method": "RMU", "seed": "3", "preset": "embedded"}
+    assert run_like.of_arguments(tuple(request.arguments)).items() >= expected.items()
 
 
 @pytest.mark.slow
