@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
 SETTLED = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
-    && document.querySelector('h1') && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]')"""
+    && document.querySelector('h1')
+    && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]')"""
 
 
 def pytest_collection_modifyitems(items):
@@ -44,8 +46,8 @@ def serve(workspace: Path, app: Path = ROOT / "app.py", **environment: str) -> I
         _wait_until_up(address, process)
         yield address
     finally:
-        process.terminate()
-        process.wait(20)
+        process.kill()
+        process.wait()
 
 
 def _wait_until_up(address: str, process: subprocess.Popen) -> None:
@@ -83,25 +85,40 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def new_page(chromium):
-    """new_page(scheme) -> a page of a browser of its own; the test fails if one asked another host for anything, printed an error
-    or opened a dialog."""
-    faults, contexts = [], []
+@pytest.fixture(scope="session")
+def contexts(chromium):
+    """contexts(scheme) -> the browser of a reader with this theme, whose cache is warm after the first page."""
 
-    def opened(scheme: str = "light", **options):
-        contexts.append(chromium.new_context(viewport={"width": 1366, "height": 768}, color_scheme=scheme, **options))
-        page = contexts[-1].new_page()
+    @cache
+    def context(scheme: str):
+        return chromium.new_context(**_reader(scheme))
+
+    return context
+
+
+def _reader(scheme: str) -> dict:
+    return {"viewport": {"width": 1366, "height": 768}, "color_scheme": scheme}
+
+
+@pytest.fixture
+def new_page(chromium, contexts):
+    """new_page(scheme, alone) -> a new tab, of a browser of its own if `alone`; the test fails if one asked another host for anything,
+    printed an error or opened a dialog."""
+    faults, opened = [], []
+
+    def open_page(scheme: str = "light", alone: bool = False):
+        page = (chromium.new_context(**_reader(scheme)) if alone else contexts(scheme)).new_page()
         page.on("request", lambda r: None if r.url.startswith(LOCAL) else faults.append(f"asked for {r.url}"))
         page.on("console", lambda m: faults.append(m.text) if m.type == "error" and not _is_probe(m) else None)
         page.on("pageerror", lambda e: faults.append(str(e)))
         page.on("dialog", lambda d: (faults.append(f"dialog {d.message}"), d.dismiss()))
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)  # of a machine that others use too
+        opened.append(page)
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+    yield open_page
+    for page in opened:
+        page.close()
     assert not faults
 
 
@@ -123,8 +140,8 @@ def visit(server, page):
 
 @pytest.fixture
 def look(shared_server, new_page):
-    """look(path, scheme) -> a new page on the shared server, likewise."""
-    return lambda path="", scheme="light": go(new_page(scheme), f"{shared_server}/{path}")
+    """look(path, ...) -> a new page on the shared server, likewise; `new_page` says what else there is."""
+    return lambda path="", **options: go(new_page(**options), f"{shared_server}/{path}")
 
 
 def go(page, address: str):
@@ -135,4 +152,17 @@ def go(page, address: str):
 
 def settle(page) -> None:
     page.wait_for_function(SETTLED)
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator("[data-testid=stException], [data-testid=stErrorElementStack]").all_inner_texts() == []
+
+
+@pytest.fixture(scope="session")
+def hostile_server(tmp_path_factory):
+    """A server with a study whose texts try to be markup, and with one that has no results."""
+    from tests.browser import hostile_study
+
+    folder = tmp_path_factory.mktemp("hostile")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LETHE_WORKSPACE", str(folder))
+        hostile_study.write()
+    with serve(folder) as address:
+        yield address

@@ -1,0 +1,76 @@
+"""axe-core finds nothing on any page, in either theme, with everything unfolded; and it does find a fault that is planted."""
+
+from importlib.resources import files
+
+import pytest
+
+from tests.browser.conftest import go, settle
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+PAGES = ["", "forget_set", "difficulty", "circuits", "easy_vs_hard", "conflicts", "unlearn", "outcomes"]
+STILL = "() => document.getAnimations().every(a => a.playState !== 'running' || a.effect.getComputedTiming().iterations === Infinity)"
+
+
+def violations(page) -> list[str]:
+    """What axe's own choice of rules finds in the whole document, shadow roots included: rule, element and what is wrong."""
+    page.wait_for_function(STILL)
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
+
+
+def unfold(page) -> None:
+    """Open every expander."""
+    closed = page.locator("[data-testid=stExpander] details:not([open]) > summary")
+    while closed.count():
+        closed.first.click()
+    settle(page)
+
+
+def turn_tabs(page):
+    """Show the first tabs of the page, then the second ones, and so on."""
+    for turn in range(1, 8):
+        tabs = page.locator(f"[role=tablist] [role=tab]:nth-of-type({turn})")
+        if turn > 1 and not tabs.count():
+            return
+        for tab in tabs.all():
+            tab.click()
+        settle(page)
+        yield turn
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_has_a_violation(look, name, scheme):
+    page = look(name, scheme=scheme)
+    unfold(page)
+    for _ in turn_tabs(page):
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_sample_card_has_no_violation(look, scheme):
+    page = look("difficulty", scheme=scheme)
+    page.get_by_role("button", name="Sample card").click()
+    page.get_by_role("dialog").wait_for()
+    settle(page)
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_error_and_empty_pages_have_no_violation(hostile_server, new_page, scheme):
+    page = go(new_page(scheme), f"{hostile_server}/outcomes?study=../etc&sample=nobody&run=none")
+    assert page.get_by_test_id("stAlert").count()
+    assert violations(page) == []
+    for name in PAGES:
+        go(page, f"{hostile_server}/{name}?study=bare")
+        unfold(page)
+        assert violations(page) == []
+
+
+def test_a_planted_fault_is_found(look):
+    page = look("forget_set")
+    assert violations(page) == []
+    page.evaluate("""() => document.querySelector('[data-testid=stMainBlockContainer]').insertAdjacentHTML(
+        'beforeend', '<button></button><p style="color: #999; background: #fff">faint</p>')""")
+    assert {fault.split(":")[0] for fault in violations(page)} == {"button-name", "color-contrast"}
