@@ -7,7 +7,8 @@ data        dataset (files -> samples), tokens (samples -> tensors), templates a
             and demo (the embedded world and models)
 model       model (loading), blocks (where architectures keep their parts), graph (names <-> indices)
 scores      attribution (the entry), interpolation (methods as runs), taps (gradients) and writes (outputs), exact, ablation, memory
-circuits    circuit (selection, tables), depth, faithfulness and curves (really run), comparison (of cohorts), exchange (formats)
+circuits    circuit (selection, tables), depth, faithfulness and curves (really run), comparison and edge_frequency (of cohorts),
+            circuits_after (unlearning), exchange (formats)
 difficulty  similarity, anchors, anchor_runs and cross_fitting (CUD), mrd, difficulty (ranks), scoring (both for a whole set), cohorts
 validity    predictors, statistics, validity (do they predict?), stability (does CUD under other settings?)
 unlearning  losses, methods, presets, unlearning (one run), evaluation, record (a run on disk), runs (reading runs)

@@ -6,10 +6,11 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis import demo, demo_command
+from analysis import demo, demo_command, store
 from analysis.dataset import load_samples
 from analysis.demo import Recipe, answer_probabilities, build
 from analysis.world import WorldSize
@@ -118,3 +119,29 @@ def test_the_map_is_kept_without_its_masks_and_then_compared_by_two_methods(tmp_
     comparison = calls[1]
     assert comparison[comparison.index("--conflicts") + 1] == str(kept)
     assert [comparison[i + 1] for i, word in enumerate(comparison) if word == "--method"] == ["NPO", "GradDiff"]
+
+
+def test_circuits_after_are_those_of_both_ends_and_leave_no_weights(tmp_path, monkeypatch):
+    calls, asked = [], []
+
+    def succeed(command, **_):
+        calls.append(command)
+        folder = Path(command[command.index("--output") + 1])
+        (folder / ("eap-ig" if "circuits" in command else "model")).mkdir(parents=True)
+        if "circuits" in command:
+            asked.append(Path(command[command.index("--data") + 1]).read_text().split())
+            (folder / "circuits.json").touch()
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(demo_command.subprocess, "run", succeed)
+    monkeypatch.setattr(demo_command, "N_ENDS", 2)
+    (tmp_path / "forget.jsonl").write_text("".join(f"row{row}\n" for row in range(6)))
+    frame = pd.DataFrame({"sample_id": list("abcdef"), "row": range(6), "fold": 0, "rank_cud": [3, 1, 6, 2, 5, 4]})
+    store.write_csv(tmp_path / "results" / "scores" / "scores.csv", frame)
+    store.write_json(tmp_path / "results" / "scores" / "scores.json", {})
+    result = CliRunner().invoke(demo_command.app, ["results", "after", "--data", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert [command[3] for command in calls] == ["unlearn", "circuits"] * 2 and asked == [["row1", "row3", "row4", "row2"]] * 2
+    kept = {str(path.relative_to(tmp_path / "results" / "runs")) for path in (tmp_path / "results" / "runs").rglob("*") if path.is_file()}
+    assert kept == {f"{name}-seed0/circuits/circuits.json" for name in ("npo", "graddiff")}
+    assert not list((tmp_path / "results" / "runs").rglob("eap-ig")) and not list((tmp_path / "results").rglob("model"))
