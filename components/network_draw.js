@@ -123,13 +123,14 @@ function paintNames(context, s, scale) {  // at one size whatever the zoom, and 
   const square = node => ({ x: s.unit.atX(node.x), y: s.unit.atY(node.y), w: 2 * s.size(node), h: 2 * s.size(node) });
   const taken = s.view.nodes.map(node => ({ ...square(node), id: node.id }));
   const meets = (a, b) => 2 * Math.abs(a.x - b.x) < a.w + b.w && 2 * Math.abs(a.y - b.y) < a.h + b.h;
+  const floor = s.unit.atY(s.view.axes.lanes.length - 0.5) + 4;  // below it stand the layers
   context.lineJoin = "round";
   for (const node of shown.sort((a, b) => first(b.id) - first(a.id) || b.size - a.size)) {
     context.font = `12px ${s.family}`;
     const { x, y, h } = square(node), w = (context.measureText(node.id).width + 4) / scale;
     const gap = (s.pins.includes(node.id) ? 8 : 2) + 3 / scale;
     const places = [1, -1].map(way => ({ x, y: y + way * (h / 2 + gap + size / 2), w, h: size }));
-    const free = spot => !taken.some(other => other.id !== node.id && meets(spot, other));
+    const free = spot => spot.y + spot.h / 2 < floor && !taken.some(other => other.id !== node.id && meets(spot, other));
     const place = places.find(free) ?? (first(node.id) && places[0]);
     if (!place) continue;
     taken.push(place);

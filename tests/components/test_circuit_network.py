@@ -87,3 +87,11 @@ def test_the_offline_page_links_nothing():
 def test_data_cannot_end_the_script_of_the_offline_page():
     page = circuit_network.offline_html(circuit_network.of_circuit(CIRCUIT, 1), title="</script><img src=x onerror=alert(1)>")
     assert "<img" not in page and "\\u003c/script>\\u003cimg" in page
+
+
+def test_the_offline_page_shows_what_the_reader_marked():
+    marks = {"selected": "m1", "pins": ["a0.h0"], "path": ["input", "m1"]}
+    page = circuit_network.offline_html(circuit_network.of_circuit(CIRCUIT, 1) | marks, "Marked")
+    data = json.loads(re.search(r'getElementById\("circuit"\), (.*), null\);', page)[1])
+    assert {key: data[key] for key in marks} == marks and data["axes"]["boundary"] == 1
+    assert not re.search(r"""(src|href)\s*=\s*["']?https?:""", page)
