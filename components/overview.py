@@ -41,7 +41,7 @@ def collect(study: store.Study) -> Overview:
         main = None if main is None else main[main["analysis"] == "main"]
     except ValueError:  # the Difficulty page says why
         main = None
-    return Overview(n_forget, n_retain, scores, n_circuits, runs.list_runs(study), main, _conflicts(study))
+    return Overview(n_forget, n_retain, scores, n_circuits, cached.run_records(study), main, _conflicts(study))
 
 
 def _conflicts(study: store.Study) -> str:

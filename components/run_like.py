@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from analysis import jobs, outcomes, runs, store
-from components import conflict_source, layout, run_options, state
+from components import cached, conflict_source, layout, run_options, state
 
 PARAMETER = "like"
 WIDGETS = {  # flag of the command line: end of the widget's key, kind of its value
@@ -66,7 +66,7 @@ def of_job(name: str) -> dict[str, str] | None:
 
 def of_run(study: store.Study, name: str) -> dict[str, str]:
     """The same of a finished run: by the job that made it, else by its config. Raises ValueError if there is no such run."""
-    found = outcomes.by_id(runs.list_runs(study))
+    found = outcomes.by_id(cached.run_records(study))
     if name not in found:
         raise ValueError(f"there is no run or unlearning job {name[:80]!r} in this workspace")
     folder = found[name].folder

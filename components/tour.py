@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from analysis import outcomes, runs, store
+from analysis import outcomes, store
 from analysis.circuit import Circuit
 from analysis.depth import depth_readouts
 from analysis.evaluation_metrics import RELEARN_STEPS, after_relearning
@@ -174,7 +174,7 @@ def _figures(row: pd.Series) -> str:
 
 
 def _lasting(study: store.Study) -> str | None:
-    best = outcomes.best(runs.list_runs(study))
+    best = outcomes.best(cached.run_records(study))
     try:
         evaluation = None if best is None else outcomes.read_evaluation(best.folder / "evaluation")
     except ValueError:  # the Outcomes page says why

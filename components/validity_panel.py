@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, predictors, protocols, runs, store, validity
+from analysis import jobs, predictors, protocols, store, validity
 from analysis.findings import mid_sentence
 from components import cached, layout, palette
 from components.validity_findings import findings
@@ -121,7 +121,7 @@ def _stability(study: store.Study, table: pd.DataFrame) -> None:
 def command(study: store.Study) -> list[str]:
     """Arguments of `python -m analysis` that write the study's validity.csv."""
     counted = set(cached.counted(study))
-    folders = [word for record in runs.list_runs(study) if record.name in counted for word in ("--run", str(record.folder))]
+    folders = [word for record in cached.run_records(study) if record.name in counted for word in ("--run", str(record.folder))]
     results = study.results
     alone = ["--alone", str(results / "alone")] if (results / "alone" / "alone.csv").is_file() else []
     return ["validity", "--scores", str(results / "scores"), "--circuits", str(results / "circuits"), *folders, *alone,
@@ -131,7 +131,7 @@ def command(study: store.Study) -> list[str]:
 def alone_command(study: store.Study) -> list[str]:
     """Arguments of `python -m analysis` that unlearn each of the study's samples alone, by the methods of the runs that count."""
     counted = set(cached.counted(study))
-    methods = sorted({record.method for record in runs.list_runs(study) if record.name in counted})
+    methods = sorted({record.method for record in cached.run_records(study) if record.name in counted})
     preset = "embedded" if study.slug == "embedded" else "default"
     return ["alone", "--model", study.model, "--forget", str(study.forget), "--retain", str(study.retain),
             *(word for method in methods for word in ("--method", method)), "--preset", preset,
