@@ -142,6 +142,7 @@ def test_circuits_after_are_those_of_both_ends_and_leave_no_weights(tmp_path, mo
     result = CliRunner().invoke(demo_command.app, ["results", "after", "--data", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert [command[3] for command in calls] == ["unlearn", "circuits"] * 2 and asked == [["row1", "row3", "row4", "row2"]] * 2
-    kept = {str(path.relative_to(tmp_path / "results" / "runs")) for path in (tmp_path / "results" / "runs").rglob("*") if path.is_file()}
+    folder = tmp_path / "results" / "runs"
+    kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert kept == {f"{name}-seed0/circuits/circuits.json" for name in ("npo", "graddiff")}
-    assert not list((tmp_path / "results" / "runs").rglob("eap-ig")) and not list((tmp_path / "results").rglob("model"))
+    assert not list(folder.rglob("eap-ig")) and not list(folder.rglob("model"))
