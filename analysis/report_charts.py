@@ -90,7 +90,7 @@ def profile_chart(profile: pd.DataFrame) -> Markup:
     axes = Axes(44, 50, 480, 200, (-0.5, len(layers) - 0.5), (0.0, top))
     names = [(float(i), "logits" if layer == layers[-1] else str(layer)) for i, layer in enumerate(layers)]
     parts = axes.draw(names, ticks(0, top, 0.1 if top <= 0.6 else 0.2, ".1f"), "layer where the edges end", "share of |score|")
-    for row in profile.itertuples():
+    for row in profile.sort_values("cohort", key=lambda names: names != "chance", kind="stable").itertuples():  # bands below marks
         x, low, high = axes.x(layers.index(row.value)), axes.y(np.nan_to_num(row.low)), axes.y(np.nan_to_num(row.high))
         if row.cohort == "chance":
             parts.append(box(x - 20, high, 40, low - high, "band"))

@@ -130,7 +130,7 @@ def parts(found: Collected) -> list[Part]:
     nodes = found.conflicts and f"{found.conflicts.n_conflicts} of {len(found.conflicts.nodes)} nodes in conflict"
     held = [
         ("Difficulty", found.scores is not None and f"CUD and MRD of {len(found.scores):,} samples", "the scores", "Difficulty"),
-        ("Prediction", found.validity is not None and f"scores held against {len(found.counted)} runs",
+        ("Prediction", found.validity is not None and f"scores held against {len(found.counted)} run{'s' * (len(found.counted) != 1)}",
          "the scores and a run that more than halved the forget probability", "Difficulty"),
         ("Circuits", bool(found.circuits) and f"{len(found.circuits):,} circuits", "the circuits", "Circuit explorer"),
         ("Conflict map", nodes, "a conflict map", "Conflict map"),

@@ -88,7 +88,7 @@ def _scale(lanes: list[str], n_layers: int, boundary: int | None) -> list[Markup
 
 def _edge(x1: Number, y1: Number, x2: Number, y2: Number, class_: str, width: Number, says: str) -> Markup:
     """A curve that leaves and arrives level; along one lane it bows, so that it does not run through the nodes between."""
-    bow = -0.16 * (x2 - x1) if abs(y2 - y1) < 1 and x2 - x1 > 60 else 0.0
+    bow = -min(0.16 * (x2 - x1), 1.4 * LANE) if abs(y2 - y1) < 1 and x2 - x1 > 60 else 0.0
     middle = (x1 + x2) / 2
     path = f"M{x1:.1f},{y1:.1f}C{middle:.1f},{y1 + bow:.1f} {middle:.1f},{y2 + bow:.1f} {x2:.1f},{y2:.1f}"
     return tag("path", tag("title", says), d=path, class_=class_, stroke_width=round(width, 2))

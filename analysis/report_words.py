@@ -49,7 +49,7 @@ def _of_runs(found: Collected, tables: dict[str, pd.DataFrame]) -> list[Finding]
     rows = rows[rows["run"] == ALL_COUNTED].set_index("cohort")
     if {"hard", "easy"} <= set(rows.index):
         hard, easy = (_interval(rows.loc[name], "probability") for name in ("hard", "easy"))
-        figures = f"{hard} against {easy} of those it calls easy, mean over the {len(found.counted)} runs that count."
+        figures = f"{hard} against {easy} of those it calls easy, mean over the runs that count ({len(found.counted)})."
         said.append(Finding("Answer probability left of memories that CUD calls hard", figures))
     return said
 

@@ -1,4 +1,4 @@
-"""The Report page's parts: what the report holds, its files with their checksums, what it says and what it does not claim."""
+"""The Report page's parts: what was found, the files with their checksums, what they hold and what is not claimed."""
 
 from collections.abc import Callable
 
@@ -28,6 +28,7 @@ where runs tell it, and by those of CUD and MRD. What is not computed is named w
 
 def contents(found: Collected) -> None:
     """Each part with its state, and the page that makes or shows it."""
+    st.header("What the report holds", anchor=False)
     for part in parts(found):
         title, text, link = st.columns([4, 5, 3], vertical_alignment="center", gap="small")
         title.markdown(f"**{part.title}**")
@@ -39,6 +40,7 @@ def contents(found: Collected) -> None:
 
 def downloads(study: store.Study) -> None:
     """A button per file, which is built when the first of them is asked for."""
+    st.header("Files", anchor=False)
     for name, (label, help_text, mime) in FILES.items():
         st.download_button(label, _reader(study, name), f"{study.slug}-{name}", mime, on_click="ignore", width="stretch",
                            type="primary" if name == report.PAGE else "secondary", key=f"download_{name}")
@@ -62,18 +64,19 @@ def checksums(study: store.Study) -> None:
     st.download_button("Download the checksums", files[report.SUMS], f"{study.slug}-{report.SUMS}", "text/plain", on_click="ignore")
 
 
-def findings(found: Collected, said: list[Finding]) -> None:
-    """What the report says in sentences, and what it does not claim."""
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("What it says", anchor=False)
-        lines = [f"- **{layout.escape(claim)}**: {layout.escape(figures)}" for claim, figures in said]
-        st.markdown("\n".join(lines) or "Nothing yet: no result of this study is computed.")
-    with right:
-        st.subheader("What is not claimed", anchor=False)
-        for line in report_words.mismatches(found):
-            st.warning(layout.escape(line))
-        st.markdown("\n".join(f"- {layout.escape(line)}" for line in report_words.not_claimed(found)))
+def findings(said: list[Finding]) -> None:
+    """What the report says in sentences."""
+    st.header("What was found", anchor=False)
+    lines = [f"- **{layout.escape(claim)}**: {layout.escape(figures)}" for claim, figures in said]
+    st.markdown("\n".join(lines) or "Nothing yet: no result of this study is computed.")
+
+
+def not_claimed(found: Collected) -> None:
+    """What its figures do not show, above all where results do not belong together."""
+    st.header("What is not claimed", anchor=False)
+    for line in report_words.mismatches(found):
+        st.warning(layout.escape(line))
+    st.markdown("\n".join(f"- {layout.escape(line)}" for line in report_words.not_claimed(found)))
 
 
 def command(study: store.Study) -> str:

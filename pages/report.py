@@ -12,15 +12,17 @@ except dataset.DataError as error:
     layout.problem("There is no report: a sample set cannot be read.", str(error))
     st.stop()
 
-held, files = st.columns([5, 3], gap="large")
-with held:
-    st.subheader("What it holds", anchor=False)
-    report_panel.contents(found)
+said, files = st.columns([5, 3], gap="large")
+held, limits = st.columns(2, gap="large")
 with files:
-    st.subheader("Files", anchor=False)
     report_panel.downloads(study)
+with held:
+    report_panel.contents(found)
+with limits:
+    report_panel.not_claimed(found)
 report_panel.checksums(study)
-report_panel.findings(found, cached_report.said(study))
-st.subheader("The same on the command line", anchor=False)
+with said:  # last, as it takes longest at first
+    report_panel.findings(cached_report.said(study))
+st.header("The same on the command line", anchor=False)
 st.code(report_panel.command(study), language="bash", wrap_lines=True)
 layout.computed(report_panel.EXPLANATION, {"records": found.records})
