@@ -21,6 +21,13 @@ def shortened(text: str, most: int = 90) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
+def labels(texts: pd.Series, most: int = 140) -> dict[str, str]:
+    """What a list shows each of `texts` as, by its id: one line, with a number where two would look the same."""
+    short = texts.map(lambda text: shortened(text, most))
+    again = short.groupby(short).cumcount()
+    return {name: text if n == 0 else f"{text} ({n + 1})" for name, text, n in zip(short.index, short, again, strict=True)}
+
+
 def needs(what: str) -> str:
     """What stands in place of a number that is not there."""
     return f"not computed: needs {what}"

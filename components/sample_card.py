@@ -9,10 +9,11 @@ import streamlit as st
 from analysis import sample_record, store
 from analysis.runs import FORGOTTEN_BELOW
 from components import cached, cached_samples, card_facts, cohort_rule, conflict_source, copy_link, sample_picker, sample_strip, state
-from components.formats import escape, needs
+from components.formats import escape, needs, shortened
 from components.links import PAGES
 
 LINKED = ("Circuit explorer", "Easy vs hard", "Outcomes", "Difficulty")
+LONGEST = 600  # letters of a question or an answer; the Forget set page has all of them
 
 
 @st.dialog("Sample card", width="large", on_dismiss=state.close_card)
@@ -26,8 +27,8 @@ def show(current: store.Study, questions: pd.Series, chosen: str) -> None:
     tables = _tables(current)
     record = sample_record.collect(sample, tables)
     cohort = _found(lambda: cached.described(current)["cohort"][chosen])
-    st.markdown(f"**{escape(record.question)}**")
-    st.text(record.answer)
+    st.markdown(f"**{escape(shortened(record.question, LONGEST))}**")
+    st.text(shortened(record.answer, LONGEST))
     what, hard, circuit = st.columns([3, 4, 4], gap="medium")
     what.markdown(card_facts.what(record, cohort, cohort_rule.words(cohort_rule.current())))
     with hard:

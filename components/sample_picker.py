@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from components import state
-from components.formats import rank_in_words, shortened
+from components.formats import labels, rank_in_words
 
 
 def ranked(scores: pd.DataFrame, known: Container[str], observed: pd.Series | None) -> pd.DataFrame:
@@ -73,13 +73,6 @@ def _pick(place, asked: pd.Series, label: str, slot: str = "sample", default: st
         state.select_sample(st.session_state[widget], slot)
 
     return place.selectbox(label, list(names), format_func=names.get, key=widget, on_change=chosen)
-
-
-def labels(asked: pd.Series) -> dict[str, str]:
-    """What a list shows each sample as: its question in one line, with a number where two would look the same."""
-    short = asked.map(lambda question: shortened(question, 140))
-    again = short.groupby(short).cumcount()
-    return {name: text if n == 0 else f"{text} ({n + 1})" for name, text, n in zip(short.index, short, again, strict=True)}
 
 
 def questions(table: pd.DataFrame) -> pd.Series:

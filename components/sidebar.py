@@ -5,7 +5,7 @@ import streamlit as st
 
 from analysis import store
 from components import demo_mode, state
-from components.formats import escape, shortened
+from components.formats import escape, labels, shortened
 from components.links import PAGES
 
 
@@ -24,9 +24,9 @@ def show(current: store.Study, questions: pd.Series, sample: str | None) -> None
 
 
 def _study_picker(current: store.Study) -> None:
-    studies = {s.slug: s.title for s in store.studies()}
+    studies = labels(pd.Series({s.slug: s.title for s in store.studies()}), 60)
     if len(studies) == 1:
-        st.caption(f"Study: {escape(current.title)}")
+        st.caption(f"Study: {escape(studies[current.slug])}")
         return
     chosen = st.selectbox("Study", list(studies), index=list(studies).index(current.slug), format_func=studies.__getitem__)
     if chosen != current.slug:

@@ -5,8 +5,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.sample_record import RUN_COLUMNS, Place, SampleRecord
-from components import card_facts, sample_picker, sample_strip
-from components.formats import hardest, shortened
+from components import card_facts, sample_strip
+from components.formats import hardest, labels, shortened
 
 EMPTY = {
     "sample_id": "a", "question": "Q?", "answer": "A", "row": 0, "causes": {}, "template": None, "cud_role": None, "fold": None,
@@ -67,7 +67,7 @@ def test_hard_lies_on_the_right_of_either_strip(low_is_hard, column):
 
 def test_two_samples_that_look_the_same_are_told_apart():
     long = "w" * 10_000
-    names = sample_picker.labels(pd.Series({"a": "Who?", "b": "Who?", "c": long, "d": long + "x"}))
+    names = labels(pd.Series({"a": "Who?", "b": "Who?", "c": long, "d": long + "x"}))
     assert len(set(names.values())) == 4 and max(map(len, names.values())) < 160
     assert names["a"] == "Who?" and names["b"] == "Who? (2)"
 
