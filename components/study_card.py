@@ -102,5 +102,5 @@ def table(found: list[Sample]) -> pd.DataFrame:
 
 def row_errors(errors: list[RowError]) -> None:
     """A line per row that cannot be used: where, in which column, why."""
-    config = {"row": NUMBER("Row", width=60), "column": TEXT("Column", width=150), "cause": TEXT("Cause", width=600)}
+    config = {"row": NUMBER("Row", width=50), "column": TEXT("Column", width=90), "cause": TEXT("Cause", width=310)}
     st.dataframe(pd.DataFrame([vars(e) for e in errors]), hide_index=True, column_config=config, alt="Rows that cannot be used")

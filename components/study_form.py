@@ -62,11 +62,7 @@ def _upload(label: str, *, key: str) -> Upload | None:
         names = _read(whole, dataset.columns)
         if not names:
             raise ValueError(f"{file.name}: no rows with columns; expected objects with a question and an answer")
-        first, second = st.columns(2)
-        keys = [
-            place.selectbox(f"Column with the {part}", names, names.index(part) if part in names else 0, key=f"{key}_{part}")
-            for place, part in ((first, "question"), (second, "answer"))
-        ]
+        keys = _columns(names, key)
         upload = Upload(file.name, whole.content, *keys)
         found, errors = _read(upload, lambda path: dataset.read_samples(path, *keys))
     except ValueError as error:
@@ -74,11 +70,23 @@ def _upload(label: str, *, key: str) -> Upload | None:
         return None
     st.caption(f"{len(found):,} rows can be used" + (f", {len(errors):,} cannot: correct or remove these." if errors else "."))
     if found:
-        st.dataframe(study_card.table(found[:N_PREVIEW])[["row", "question", "answer"]], hide_index=True, height="content",
-                     alt=f"The first rows of the {label.lower()} as they are read")
+        first = study_card.table(found[:N_PREVIEW])[["question", "answer"]].rename(columns=str.capitalize)
+        st.dataframe(first, hide_index=True, height="content", alt=f"The first rows of the {label.lower()} as they are read")
     if errors:
         study_card.row_errors(errors)
     return upload
+
+
+def _columns(names: list[str], key: str) -> list[str]:
+    """Which columns are the question and the answer: at first those of that name, else the first and the second."""
+    defaults = [names.index(part) if part in names else min(place, len(names) - 1) for place, part in enumerate(("question", "answer"))]
+    keys = [
+        place.selectbox(f"Column with the {part}", names, default, key=f"{key}_{part}")
+        for place, part, default in zip(st.columns(2), ("question", "answer"), defaults, strict=True)
+    ]
+    if keys[0] == keys[1]:
+        raise ValueError(f"expected two columns, the question's and the answer's, got {keys[0]!r} for both")
+    return keys
 
 
 def _checked(slug: str, model: str, forget: Upload | None, retain: Upload | None) -> list[bytes]:

@@ -52,8 +52,11 @@ def test_an_upload_shows_its_columns_first_rows_and_errors_and_makes_a_study(mad
     page = open_page("forget_set")
     page.file_uploader(key="own_forget").set_value(("mine.jsonl", ROWS, "application/jsonl"))
     page.file_uploader(key="own_retain").set_value(("kept.csv", b"question,answer,x\nQ?,A,1\n", "text/csv")).run()
-    page.selectbox(key="own_forget_answer").set_value("reply").run()
     assert not page.exception and page.selectbox(key="own_forget_question").value == "prompt"
+    assert page.selectbox(key="own_forget_answer").value == "reply"
+    page.selectbox(key="own_forget_answer").set_value("prompt").run()
+    assert "got 'prompt' for both" in words(page)
+    page.selectbox(key="own_forget_answer").set_value("reply").run()
     assert page.selectbox(key="own_retain_answer").value == "answer"
     assert "1 rows can be used, 1 cannot: correct or remove these." in words(page)
     causes = [frame.value for frame in page.dataframe if "cause" in frame.value]
