@@ -19,6 +19,7 @@ from analysis.dataset import Sample
 from analysis.edge_frequency import membership
 
 N_FLIPS = 9999
+KEPT = "kept.csv"
 SETTINGS = ("method", "ablation", "ig_steps", "metric", "quadrature", "select", "n_edges", "mass")  # of circuits that compare
 Circuits = dict[str, Circuit]
 
@@ -81,6 +82,18 @@ def likeness(before: Circuits, after: Circuits) -> pd.DataFrame:
     others = {name: (table.sum(1) - table.diagonal()) / n_others for name, table in (("after", across), ("before", within))}
     columns = {"own": across.diagonal(), "other_after": others["after"], "other_before": others["before"]}
     return pd.DataFrame(columns, index=pd.Index(list(after), name="sample_id"))
+
+
+def kept(before: Circuits, after: Circuits) -> pd.DataFrame:
+    """The control, of samples that were to be kept: how alike their circuits stayed (`own`), and `changes` of the read-outs that
+    need no boundary; a row per sample."""
+    return likeness(before, after)[["own"]].join(changes(before, after, 1).drop(columns="late_share"))
+
+
+def read_kept(run: Path) -> pd.DataFrame | None:
+    """`kept` as it is in a run's folder `circuits/`; None if it is not there. Raises ValueError if it cannot be read."""
+    file = run / "circuits" / KEPT
+    return pd.read_csv(file, dtype={"sample_id": str}).set_index("sample_id") if file.is_file() else None
 
 
 def summary(change: pd.DataFrame, cohort: pd.Series, seed: int = 0) -> pd.DataFrame:

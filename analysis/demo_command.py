@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from analysis import store
+from analysis import circuits_after, store
+from analysis.circuit import Circuit
 from analysis.command import Seed
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -112,12 +113,24 @@ def _after(data: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         ends = Path(temporary, "ends.jsonl")
         ends.write_text("".join(_ends(data)), encoding="utf-8")
+        before = _kept(data, data / "model", Path(temporary, "before"))
         for method in AFTER:
             again = Path(temporary, f"{method.lower()}-seed0")
             _unlearn(data, method, 0, again)
             folder = data / "results" / "runs" / again.name / "circuits"
             _run("circuits", "--model", str(again / "model"), "--data", str(ends), "--output", str(folder), threads=1)
             store.remove(folder / "eap-ig")
+            table = circuits_after.kept(before, _kept(data, again / "model", again / "kept"))
+            store.write_csv(folder / circuits_after.KEPT, table.rename_axis("sample_id").reset_index())
+
+
+def _kept(data: Path, model: Path, folder: Path) -> dict[str, Circuit]:
+    """Circuits of as many samples of the retain set: of these only what is said of them is kept."""
+    given = ["--model", str(model), "--data", str(data / "retain.jsonl"), "--limit", str(2 * N_ENDS)]
+    _run("circuits", *given, "--output", str(folder), threads=1)
+    found = store.read_circuits(folder)
+    assert found is not None  # the command has just written them
+    return found[0]
 
 
 def _ends(data: Path) -> list[str]:

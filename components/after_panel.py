@@ -1,5 +1,7 @@
 """One sample's circuit before and after an unlearning run, and what the run did to the circuits of easy and of hard samples."""
 
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
@@ -31,7 +33,7 @@ def show(study: store.Study, circuits: Circuits, table: pd.DataFrame, boundary: 
     sample = _pick(table, known, _has_weights(record))
     _sample(study, circuits, sample, record, known, boundary, n_edges)
     if len(known) > 1:
-        _summary(circuits, known, table, boundary)
+        _summary(circuits, known, table, boundary, record.folder)
 
 
 def _run(study: store.Study, records: list[RunRecord]) -> tuple[RunRecord, Circuits]:
@@ -85,7 +87,7 @@ def _sample(
     ))
 
 
-def _summary(circuits: Circuits, known: Circuits, table: pd.DataFrame, boundary: int) -> None:
+def _summary(circuits: Circuits, known: Circuits, table: pd.DataFrame, boundary: int, run: Path) -> None:
     """What the run did to all circuits on disk, by cohort, with controls."""
     st.header("Did the circuits change?")
     rule = cohort_rule.edit(table, key="after_cohorts", default_by="CUD")
@@ -95,6 +97,7 @@ def _summary(circuits: Circuits, known: Circuits, table: pd.DataFrame, boundary:
     st.markdown(after_words.alike(alike))
     st.markdown(after_words.changed(made, READOUTS))
     st.markdown(after_words.apart(compared, READOUTS))
+    st.markdown(after_words.control(change.join(alike), cached_pairs.kept_after(run), READOUTS))
     st.plotly_chart(cohort_plot.changes(made, READOUTS), key="changes", theme=None, config=PLAIN)
     st.dataframe(after_words.table(made, READOUTS), hide_index=True, alt="Mean change of depth read-outs by cohort")
     st.caption(f"Easy and hard are {cohort_rule.words(rule)}. Change: after minus before, mean with 95% interval over samples.")

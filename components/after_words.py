@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.circuits_after import sign_flip_p
-from analysis.comparison import bootstrap_interval
+from analysis.comparison import bootstrap_interval, compare
 
 
 def alike(table: pd.DataFrame) -> str:
@@ -50,6 +50,24 @@ def apart(compared: pd.DataFrame, readouts: dict[str, str]) -> str:
         for value, row in differ.iterrows()
     ]
     return f"**Easy and hard samples' circuits change differently** ({n}): {'; '.join(words)} (Holm-corrected p below 0.05)."
+
+
+def control(forgotten: pd.DataFrame, kept: pd.DataFrame | None, readouts: dict[str, str]) -> str:
+    """Did the circuits of samples that were to be kept change as those of the forget set did? `kept`: see `circuits_after.kept`."""
+    if kept is None:
+        return "Whether circuits of samples to be kept change as much: not computed: needs circuits of retain samples after this run."
+    both = pd.concat([forgotten[kept.columns], kept], keys=["forget", "keep"])
+    cohort = pd.Series(both.index.get_level_values(0), index=both.index)
+    compared = compare(both, cohort, ("keep", "forget"))
+    own, depth = compared.loc["own"], compared.drop("own")
+    words = f"{own['keep']:.0%} of their edges in common before and after the run, those to be forgotten {own['forget']:.0%}"
+    alike = "no more than chance would give" if not own["p_holm"] < 0.05 else f"a difference, Holm-corrected p = {own['p_holm']:.4f}"
+    differ = depth[depth["p_holm"] < 0.05]
+    rest = "The depth read-outs change alike in both: **what changes is the model, not only what it forgets**."
+    if len(differ):
+        names = ", ".join(readouts[value].lower() for value in differ.index)
+        rest = f"Of the depth read-outs, {names} change otherwise in those to be forgotten."
+    return f"**Control**: circuits of {int(own['n_keep'])} samples to be kept have {words} ({alike}). {rest}"
 
 
 def table(made: pd.DataFrame, readouts: dict[str, str]) -> pd.DataFrame:

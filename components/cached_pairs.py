@@ -65,5 +65,15 @@ def run_changes(before: list[Circuit], after_run: list[Circuit], cohort: pd.Seri
     return change, after.summary(change, cohort), comparison.compare(change, cohort), after.likeness(old, new)
 
 
+def kept_after(run: Path) -> pd.DataFrame | None:
+    """The control of a run's circuits: samples that were to be kept (`circuits_after.read_kept`)."""
+    return _kept_after(run, _stamp(run / "circuits" / after.KEPT))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _kept_after(run: Path, stamp: float) -> pd.DataFrame | None:
+    return after.read_kept(run)
+
+
 def _stamp(path: Path) -> float:
     return path.stat().st_mtime if path.exists() else 0.0

@@ -78,6 +78,15 @@ def test_likeness_by_hand_and_against_similarity(before):
     assert alone["own"] == pytest.approx(2 / 6) and np.isnan(alone[["other_after", "other_before"]]).all()
 
 
+def test_the_control_is_read_as_it_was_written(tmp_path, before):
+    assert circuits_after.read_kept(tmp_path) is None
+    made = circuits_after.kept(before, {"a": of(LATE, "a"), "b": of(LATE, "b")})
+    store.write_csv(tmp_path / "circuits" / circuits_after.KEPT, made.rename_axis("sample_id").reset_index())
+    found = circuits_after.read_kept(tmp_path)
+    pd.testing.assert_frame_equal(found, made, check_dtype=False)
+    assert found.loc["a", ["own", "longest_path"]].tolist() == [0, 2] and found.loc["b", ["own", "longest_path"]].tolist() == [1, 0]
+
+
 def test_sign_flips_agree_with_scipy():
     rng = np.random.default_rng(0)
     values = rng.normal(0.5, 1, 20)
@@ -123,4 +132,5 @@ def test_shipped_circuits_after_are_those_of_both_ends_of_cud(method):
     found = circuits_after.read(run, before, config)
     assert list(found) == scores[:N_ENDS] + scores[-N_ENDS:]
     assert sum(file.stat().st_size for file in (run / "circuits").rglob("*")) < 260_000
+    assert len(circuits_after.read_kept(run)) == 2 * N_ENDS
     assert json.loads((run / "circuits" / "circuits.json").read_text())["fingerprint"] != next(iter(before.values())).fingerprint

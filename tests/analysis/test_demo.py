@@ -14,6 +14,7 @@ from analysis import demo, demo_command, store
 from analysis.dataset import load_samples
 from analysis.demo import Recipe, answer_probabilities, build
 from analysis.world import WorldSize
+from tests.made_circuits import made_circuit
 
 DATA = Path(__file__).parents[2] / "data"
 TINY = Recipe(WorldSize(3, 24, 3), n_layer=2, n_head=2, n_embd=16, n_epochs=1, batch_size=32)
@@ -135,6 +136,7 @@ def test_circuits_after_are_those_of_both_ends_and_leave_no_weights(tmp_path, mo
 
     monkeypatch.setattr(demo_command.subprocess, "run", succeed)
     monkeypatch.setattr(demo_command, "N_ENDS", 2)
+    monkeypatch.setattr(demo_command, "_kept", lambda data, model, folder: {"k": made_circuit({"input->m0": 1.0, "m0->logits": 1.0})})
     (tmp_path / "forget.jsonl").write_text("".join(f"row{row}\n" for row in range(6)))
     frame = pd.DataFrame({"sample_id": list("abcdef"), "row": range(6), "fold": 0, "rank_cud": [3, 1, 6, 2, 5, 4]})
     store.write_csv(tmp_path / "results" / "scores" / "scores.csv", frame)
@@ -144,5 +146,5 @@ def test_circuits_after_are_those_of_both_ends_and_leave_no_weights(tmp_path, mo
     assert [command[3] for command in calls] == ["unlearn", "circuits"] * 2 and asked == [["row1", "row3", "row4", "row2"]] * 2
     folder = tmp_path / "results" / "runs"
     kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert kept == {f"{name}-seed0/circuits/circuits.json" for name in ("npo", "graddiff")}
+    assert kept == {f"{name}-seed0/circuits/{file}" for name in ("npo", "graddiff") for file in ("circuits.json", "kept.csv")}
     assert not list(folder.rglob("eap-ig")) and not list(folder.rglob("model"))

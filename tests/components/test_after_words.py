@@ -37,6 +37,16 @@ def test_easy_and_hard_are_told_apart_only_where_they_differ():
     assert "Too few" in after_words.apart(comparison.compare(change(0, 0), COHORT.replace("hard", "middle")), READOUTS)
 
 
+def test_samples_to_be_kept_are_the_control():
+    forgotten = change(-1, -1).assign(own=0.4 + NOISE / 10)
+    same = forgotten.drop(columns="late_share").set_axis([f"k{i}" for i in range(16)])
+    words = after_words.control(forgotten, same, READOUTS)
+    assert "change alike in both" in words and "no more than chance" in words and "circuits of 16 samples to be kept have 40%" in words
+    words = after_words.control(forgotten, same.assign(own=same["own"] + 0.3, mean_layer=same["mean_layer"] + 1), READOUTS)
+    assert "mean layer change otherwise" in words and "have 70%" in words and "forgotten 40% (a difference" in words
+    assert "not computed: needs" in after_words.control(forgotten, None, READOUTS)
+
+
 def test_the_table_has_a_row_per_readout_and_a_column_per_cohort():
     table = after_words.table(circuits_after.summary(change(0, -1), COHORT), READOUTS)
     assert table["Read-out"].tolist() == ["Mean layer", "Late share"]
