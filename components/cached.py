@@ -41,9 +41,25 @@ def retain_samples(of: store.Study) -> list[dataset.Sample]:
     return _samples(of.retain, _stamp(of.retain))
 
 
-@st.cache_resource(max_entries=1, show_spinner="Loading the model")
 def model(name: str):
-    """The ModelHandle of a folder or hub id; shared, read-only, one at a time."""
+    """The ModelHandle of a folder or hub id; shared, read-only, one at a time. Raises ValueError if it cannot be loaded."""
+    if reason := _why_not(name):
+        raise ValueError(reason)
+    return _model(name)
+
+
+@st.cache_data(ttl=60, show_spinner="Loading the model")
+def _why_not(name: str) -> str:
+    """Why a model cannot be loaded, "" if it can. Kept for a minute: a hub out of reach takes 20 s to say so, at every touch."""
+    try:
+        _model(name)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the model")
+def _model(name: str):
     from analysis.model import load_model
 
     return load_model(name)
