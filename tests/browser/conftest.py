@@ -109,7 +109,7 @@ def new_page(chromium, contexts):
     def open_page(scheme: str = "light", alone: bool = False):
         page = (chromium.new_context(**_reader(scheme)) if alone else contexts(scheme)).new_page()
         page.on("request", lambda r: None if r.url.startswith(LOCAL) else faults.append(f"asked for {r.url}"))
-        page.on("console", lambda m: faults.append(m.text) if m.type == "error" and not _is_probe(m) else None)
+        page.on("console", lambda m: faults.append(f"{m.text} {m.location['url']}") if m.type == "error" and not _is_probe(m) else None)
         page.on("pageerror", lambda e: faults.append(str(e)))
         page.on("dialog", lambda d: (faults.append(f"dialog {d.message}"), d.dismiss()))
         page.set_default_timeout(120_000)  # of a machine that others use too

@@ -7,7 +7,8 @@ import pytest
 from tests.browser.conftest import go, settle
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-PAGES = ["", "forget_set", "difficulty", "circuits", "easy_vs_hard", "conflicts", "unlearn", "outcomes"]
+PAGES = ["", "forget_set", "difficulty", "circuits", "easy_vs_hard", "conflicts", "unlearn", "outcomes", "report"]
+VIEWS = [f"outcomes?view={view}" for view in ("One+run", "Evaluation", "Order+of+samples")]
 STILL = "() => document.getAnimations().every(a => a.playState !== 'running' || a.effect.getComputedTiming().iterations === Infinity)"
 
 
@@ -40,7 +41,7 @@ def turn_tabs(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", PAGES + VIEWS)
 def test_no_page_has_a_violation(look, name, scheme):
     page = look(name, scheme=scheme)
     unfold(page)

@@ -2,12 +2,13 @@
 
 import pytest
 
+from analysis import report, report_data, report_tables
 from analysis.dataset import load_samples
 from components import circuit_network
 from tests.browser import hostile_study
 from tests.browser.conftest import go, settle
 from tests.browser.hostile_study import METHOD, MODEL, PAYLOADS, RUN, TITLE
-from tests.browser.test_accessibility import PAGES, turn_tabs, unfold
+from tests.browser.test_accessibility import PAGES, turn_tabs, unfold, violations
 
 PLANTED = """() => {
     const roots = [document];
@@ -90,6 +91,17 @@ def test_an_exported_graph_shows_its_title_as_text(page, payload):
     page.wait_for_selector("canvas")
     assert page.locator("h1").inner_text() == payload == page.title()
     assert_harmless(page)
+
+
+def test_the_report_shows_text_as_text(page, tmp_path, monkeypatch):
+    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
+    found = report_data.collect(hostile_study.write())
+    html = report.page(found, report_tables.tables(found))
+    page.set_content(html)
+    assert_harmless(page)
+    said = page.evaluate(SAID, page.locator("body").element_handle())
+    assert all(text in said for text in (" ".join(TITLE.split()), PAYLOADS[0], PAYLOADS[1]))
+    assert violations(page) == []
 
 
 def test_the_watch_would_see_it(page):
