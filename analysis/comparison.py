@@ -20,7 +20,7 @@ def two_cohorts(cohort: pd.Series, names: Names, seed: int = 0) -> pd.Series:
     """`cohort` (easy, middle, hard, unscored) with only the two of `names` left, the other scored samples being `rest`.
 
     `others`: all scored samples that are not in the other cohort. `random`: the control, as many samples as the other cohort has
-    (against `others`: as `hard` has), drawn from the rest; fewer where the rest is smaller. So no sample is ever in both.
+    (against `others`: as `hard` has), drawn from the rest, of which it is at most half. So no sample is ever in both.
     Raises ValueError if both names are the same, or one is not known.
     """
     known = ("easy", "middle", "hard", "others", "random")
@@ -31,7 +31,7 @@ def two_cohorts(cohort: pd.Series, names: Names, seed: int = 0) -> pd.Series:
         other = names[1 - names.index("random")]
         n = int((cohort == ("hard" if other == "others" else other)).sum())
         free = cohort.index[found == "rest"]
-        found[np.random.default_rng(seed).choice(free, min(n, len(free)), replace=False)] = "random"
+        found[np.random.default_rng(seed).choice(free, min(n, len(free) // 2), replace=False)] = "random"
     return found.replace("rest", "others") if "others" in names else found
 
 

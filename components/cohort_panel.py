@@ -24,8 +24,9 @@ EXPLANATION = """
 *Two cohorts*: read-outs are taken on the full circuits, not on the edges drawn. Intervals are 95% bootstrap percentile intervals of the
 mean (2,000 resamples). Cliff's delta is the chance that a sample of the second cohort lies above one of the first, less the chance that
 it lies below. p comes from 2,000 label permutations of the difference in means, and is corrected for the five read-outs after Holm. The
-control draws random cohorts of the same size from all scored samples: the violet areas hold 95% of what they give. *All others* are
-the scored samples outside the other cohort; *Random* is drawn (seed 0) from those outside it, as many as it has.
+control draws random cohorts of the same size from all scored samples: the shaded areas hold 95% of what they give. *All others* are
+the scored samples outside the other cohort; *Random* is drawn (seed 0) from those outside it: as many as it has, at most half of
+them.
 """
 
 
@@ -44,6 +45,8 @@ def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, least
         st.info(f"The cohort {NAMES[small].lower()} has {sizes[small]} sample{'' if sizes[small] == 1 else 's'}: to compare takes 2 or "
                 "more. Choose a larger share, or another cohort.")
         return
+    if "random" in names:
+        st.caption(f"Random: {sizes['random']} samples drawn from all those outside the other cohort, the same ones each time.")
     chosen = [circuits[sample] for sample in cohort.index]
     profile, mix, effects = cached_pairs.cohort_tables(chosen, cohort, names, boundary)
     st.markdown(verdict(effects, names))

@@ -62,6 +62,9 @@ def _differences(chosen: list[Circuit], found: pd.DataFrame, by_chance: np.ndarr
 def _table(table: pd.DataFrame, names: tuple[str, str], node: str | None) -> None:
     shown = table if node is None else table[(table["source"] == node) | (table["target"] == node)]
     st.markdown(f"**Edge by edge** ({len(shown)}{'' if node is None else f' at {node}'})")
+    if shown.empty:
+        st.caption("No edge to list.")
+        return
     share = {"format": "%.0f%%", "width": 80, "help": "Share of the cohort's circuits with this edge"}
     percent = shown.assign(first=100 * shown["first"], second=100 * shown["second"])
     st.dataframe(

@@ -136,6 +136,7 @@ def test_two_cohorts_are_disjoint_and_the_rest_is_there_to_draw_from():
     assert (drawn[cohort == "hard"] == "hard").all()
     assert comparison.two_cohorts(cohort, ("random", "others")).value_counts()["random"] == 5
     assert not drawn.equals(comparison.two_cohorts(cohort, ("hard", "random"), seed=1))
+    assert comparison.two_cohorts(cohort, ("middle", "random")).value_counts()["random"] == 4  # half of the 9 outside
 
 
 def test_random_cohorts_are_drawn_evenly_from_those_outside_the_other():
