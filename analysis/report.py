@@ -23,6 +23,7 @@ from analysis.validity import readable
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 PAGE, TABLES, RUNS, SCRIPT, SETTINGS, SUMS = "report.html", "tables.zip", "open-unlearning.zip", "rerun.sh", "config.json", "SHA256SUMS"
+MINUS = ("minus", "minus_low", "minus_high")  # of a comparison's arm and its control
 N_LISTED = 10  # of the hardest memories, and of the easiest
 
 
@@ -66,7 +67,7 @@ def _context(found: Collected, made: dict[str, pd.DataFrame]) -> dict[str, Any]:
         "compared": made["circuits_by_cohort"].to_dict("records") if "circuits_by_cohort" in made else [],
         "methods": report_words.methods_left(found).to_dict("records"), "runs": [run.record for run in found.runs],
         "by_cohort": _by_cohort(made),
-        "conflicts": found.conflicts, "evaluation": _evaluation(made), "memories": _ends(about),
+        "comparisons": _comparisons(found), "conflicts": found.conflicts, "evaluation": _evaluation(made), "memories": _ends(about),
         "commands": report_rerun.script(found).decode(), "link": lambda page, **more: report_words.permalink(page, found, **more),
         "left_out": _left_out(found), "charts": _charts(found, made, about), "ends": _graphs(found),
     }
@@ -126,6 +127,20 @@ def _by_cohort(made: dict[str, pd.DataFrame]) -> list[tuple[str, dict[str, dict[
     """Per run (first their mean) its outcome by cohort."""
     rows = made["outcomes_by_cohort"] if "outcomes_by_cohort" in made else pd.DataFrame({"run": []})
     return [(str(run), part.set_index("cohort").to_dict("index")) for run, part in rows.groupby("run", sort=False)]
+
+
+def _comparisons(found: Collected) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Means over seeds of arms that differ in one thing, and the difference to the control that shares the seed."""
+    kinds = (
+        ("How samples are drawn, against uniform sampling", "curricula_summary",
+         ("forget_minus_uniform", "forget_minus_low", "forget_minus_high")),
+        ("Which weights may change, against no mask", "masks_summary",
+         ("forget_minus_unmasked", "forget_minus_unmasked_low", "forget_minus_unmasked_high")),
+    )
+    return [
+        (title, found.comparisons[name].rename(columns=dict(zip(columns, MINUS, strict=True))).to_dict("records"))
+        for title, name, columns in kinds if name in found.comparisons
+    ]
 
 
 def _evaluation(made: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:

@@ -29,7 +29,8 @@ class Part(NamedTuple):
 class Collected:
     """None or empty: not computed. `problems` says by part why something that is there cannot be read. Cohorts are quarters by CUD.
 
-    `observed` is the rank by outcome over the runs `counted` (`analysis.observed`), by sample id; `validity` all rows of the table.
+    `observed` is the rank by outcome over the runs `counted` (`analysis.observed`), by sample id; `validity` all rows of the table;
+    `comparisons` are runs over seeds that differ in their sampling (`curricula`) or mask (`masks`), and the `_summary` of each.
     """
 
     study: store.Study
@@ -45,6 +46,7 @@ class Collected:
     counted: list[str]
     observed: pd.Series | None
     validity: pd.DataFrame | None
+    comparisons: dict[str, pd.DataFrame]
     problems: dict[str, str]
 
     @property
@@ -88,7 +90,8 @@ def collect(study: store.Study) -> Collected:
     return Collected(
         study, forget, retain, scores, scores_record, circuits, _circuits_record(study, circuits), conflicts, found,
         {name: evaluation for name, evaluation in evaluations.items() if evaluation is not None},
-        [run.record.name for run in counted], observed_difficulty(counted) if counted else None, table, problems,
+        [run.record.name for run in counted], observed_difficulty(counted) if counted else None, table,
+        _comparisons(study, problems), problems,
     )
 
 
@@ -98,6 +101,14 @@ def _or_problem(read: Callable[[], T], part: str, problems: dict[str, str]) -> T
     except (ValueError, OSError, LookupError) as error:
         problems[part] = " ".join(str(error).split())
         return None
+
+
+def _comparisons(study: store.Study, problems: dict[str, str]) -> dict[str, pd.DataFrame]:
+    made = {}
+    for name, read in (("curricula", outcomes.read_curricula), ("masks", outcomes.read_masks)):
+        known = _or_problem(lambda name=name, read=read: read(study.results / name), "Comparisons", problems)
+        made |= {name: known[0], f"{name}_summary": known[1]} if known else {}
+    return made
 
 
 def _circuits_record(study: store.Study, circuits: dict[str, Circuit]) -> dict[str, Any]:
@@ -135,6 +146,8 @@ def parts(found: Collected) -> list[Part]:
         ("Circuits", bool(found.circuits) and f"{len(found.circuits):,} circuits", "the circuits", "Circuit explorer"),
         ("Conflict map", nodes, "a conflict map", "Conflict map"),
         ("Runs and outcomes", bool(n_runs) and f"{n_runs} unlearning run{'s' * (n_runs > 1)}", "an unlearning run", "Unlearn"),
+        ("Comparisons", " and ".join(f"{name} over seeds" for name in ("curricula", "masks") if name in found.comparisons),
+         "compare-curricula or compare-masks, on the command line", "Outcomes"),
         ("Evaluation", bool(n_known) and f"{n_known} of {n_runs} runs evaluated", "an evaluated run", "Outcomes"),
     ]
     made = [Part("Model and data", f"{n_forget:,} samples to forget, {len(found.retain):,} to keep", True, "Forget set")]

@@ -30,7 +30,7 @@ def tables(found: Collected) -> dict[str, pd.DataFrame]:
         made |= {"runs": run_table(found), "outcomes_by_cohort": by_cohort(found), "memories_after": after(found)}
     if found.evaluations:
         made["evaluation"] = evaluation(found)
-    return made
+    return made | found.comparisons
 
 
 def memories(found: Collected) -> pd.DataFrame:

@@ -169,7 +169,7 @@ def test_what_is_not_computed_says_what_it_needs(empty):
     found = collect(empty)
     page = Page(report.build(found, tables(found))[report.PAGE].decode())
     assert [part.title for part in parts(found) if not part.computed] == [
-        "Difficulty", "Prediction", "Circuits", "Conflict map", "Runs and outcomes", "Evaluation"]
+        "Difficulty", "Prediction", "Circuits", "Conflict map", "Runs and outcomes", "Comparisons", "Evaluation"]
     assert "Not computed: needs the scores. Made on the page Difficulty." in page.text
     assert "Conflict map: not computed: needs a conflict map." in page.text  # among what is not claimed
     assert not re.search(r"\b(nan|None|NaN)\b", page.text) and "svg" not in {tag for tag, _ in page.elements}
@@ -206,6 +206,9 @@ def test_the_embedded_study_is_reported_as_it_is_on_disk():
     for name in ("npo-seed0", "rmu-seed2"):
         left = fmean(float(row["probability_after"]) for row in table((results / "runs" / name / "samples.csv").read_bytes()))
         assert f"{left:.3f}" in page.text
+    row = next(r for r in table((results / "masks" / "summary.csv").read_bytes()) if (r["method"], r["arm"]) == ("NPO", "clue"))
+    names = ("forget_minus_unmasked", "forget_minus_unmasked_low", "forget_minus_unmasked_high")
+    assert "{:.3f} [{:.3f}, {:.3f}]".format(*(float(row[name]) for name in names)) in page.text
     rebuilt = json.loads(members(files, report.RUNS)["saves/unlearn/npo-seed0/evals/LETHE_EVAL.json"])
     summary = json.loads((results / "runs" / "npo-seed0" / "evaluation" / "LETHE_SUMMARY.json").read_text())
     assert {name: entry["agg_value"] for name, entry in rebuilt.items()} == summary
