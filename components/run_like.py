@@ -9,7 +9,7 @@ import streamlit as st
 from analysis import jobs, outcomes, runs, store
 from components import cached, conflict_source, layout, run_options, state
 
-PARAMETER = "like"
+PARAMETER, FILLED = "like", "filled"
 WIDGETS = {  # flag of the command line: end of the widget's key, kind of its value
     "method": ("method", str), "seed": ("seed", int), "learning-rate": ("rate", float), "n-epochs": ("epochs", int),
     "retain-loss": ("loss", str), "sampling": ("sampling", str), "precision": ("precision", str), "retain-floor": ("floor", float),
@@ -24,32 +24,39 @@ CONFIG = {  # setting of config.yaml: flag
 
 def fill(study: store.Study, *, key: str) -> None:
     """Give the form's widgets the values of the run or job that the address names, once; call it before they are drawn."""
-    name = state.take_parameter(PARAMETER)
+    name, filled = state.parameter(PARAMETER), state.parameter(FILLED)
     if name is None:
+        if filled:
+            st.caption(f"Filled with the settings of {layout.escape(filled)}; a method's own arguments come from its preset.")
         return
     try:
         options = of_job(name) or of_run(study, name)
     except ValueError as error:
         layout.problem("The settings of that run cannot be filled in.", str(error))
         return
-    for flag, (end, kind) in WIDGETS.items():
-        value = options.get(flag)
-        st.session_state[f"{key}_{end}"] = None if value is None else kind(value)
-    st.session_state[f"{key}_sampling"] = options.get("sampling", "uniform")
-    st.session_state[f"{key}_seed"] = int(options.get("seed", 0))
-    st.session_state[f"{key}_preset"] = options.get("preset") == "embedded"
-    st.session_state[f"{key}_name"] = ""
-    _fill_mask(study, options)
-    st.info(f"The form has the settings of {layout.escape(name)}. A method's own arguments come from its preset.")
+    values = {f"{key}_{end}": None if flag not in options else kind(options[flag]) for flag, (end, kind) in WIDGETS.items()}
+    values[f"{key}_sampling"] = options.get("sampling", "uniform")
+    values[f"{key}_seed"] = int(options.get("seed", 0))
+    values |= {f"{key}_preset": options.get("preset") == "embedded", f"{key}_name": ""} | _mask(study, options)
+    st.session_state.update(values)  # for widgets that are there already; those that are not read the address
+    st.switch_page("pages/unlearn.py", query_params=state.carried() | {FILLED: name} | _address(values, key))
 
 
-def _fill_mask(study: store.Study, options: dict[str, str]) -> None:
+def _address(values: dict[str, Any], key: str) -> dict[str, str]:
+    """The same as the widgets write them into the address."""
+    shown = values | {f"{key}_sampling": run_options.SAMPLINGS[values[f"{key}_sampling"]][0]}
+    shown[f"{key}_preset"] = str(values[f"{key}_preset"]).lower()
+    return {name: str(value) for name, value in shown.items() if value is not None and value != ""}
+
+
+def _mask(study: store.Study, options: dict[str, str]) -> dict[str, str]:
     """The mask of a conflict map that the study still has; else all weights."""
     found = conflict_source.folders(study)
     source = next((source for source, folder in found.items() if _same(options.get("mask"), folder)), next(iter(found), None))
     what_if = options.get("what-if")
-    if source is not None:
-        st.session_state[run_options.WEIGHTS] = run_options.mask_label(source, what_if) if what_if else run_options.ALL_WEIGHTS
+    if source is None:
+        return {}
+    return {run_options.WEIGHTS: run_options.mask_label(source, what_if) if what_if else run_options.ALL_WEIGHTS}
 
 
 def _same(path: str | None, folder: Path) -> bool:
