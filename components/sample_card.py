@@ -19,7 +19,7 @@ LONGEST = 600  # letters of a question or an answer; the Forget set page has all
 @st.dialog("Sample card", width="large", on_dismiss=state.close_card)
 def show(current: store.Study, questions: pd.Series, chosen: str) -> None:
     """`questions` by sample id, the hardest first; `chosen` is one of them."""
-    _choice(questions, chosen)
+    _choice(questions)
     sample = next((sample for sample in cached.forget_samples(current) if sample.id == chosen), None)
     if sample is None:
         st.info("This sample has scores, but the forget set no longer has it.")
@@ -44,15 +44,13 @@ def show(current: store.Study, questions: pd.Series, chosen: str) -> None:
             st.page_link(PAGES[page], label=page, query_params=state.carried())
 
 
-def _choice(questions: pd.Series, chosen: str) -> None:
+def _choice(questions: pd.Series) -> None:
     """Another sample: by its question, or the one before or after by CUD rank."""
     picker, link = st.columns([6, 1], vertical_alignment="bottom")
     with picker:
-        picked = sample_picker.choose(questions, key="card")
+        sample_picker.choose(questions, key="card")
     with link:
         copy_link.show(key="copy_card_link")
-    if picked != chosen:
-        st.rerun()  # the page below shows it too
 
 
 def _tables(current: store.Study) -> sample_record.Tables:

@@ -37,6 +37,8 @@ def choose(asked: pd.Series, *, key: str) -> str:
             to = ids[min(max(place + step, 0), len(ids) - 1)]
             st.button(label, key=f"{key}_{label}", help="In the order of CUD ranks, the hardest first", disabled=to == chosen,
                       on_click=state.select_sample, args=(to,))
+    if state.outdated():
+        st.rerun()
     return chosen
 
 

@@ -40,9 +40,10 @@ def _selected(questions: pd.Series, sample: str | None) -> None:
         st.caption("Selected sample" if sample else "No sample selected")
         if sample:
             st.text(shortened(questions[sample]))
-        st.button("Sample card", key="open_card", width="stretch", on_click=_open, args=(sample or questions.index[0],))
+        st.button("Sample card", key="open_card", width="stretch", on_click=_open, args=(questions.index[0],))
 
 
-def _open(sample: str) -> None:
-    state.select_sample(sample)
+def _open(first: str) -> None:
+    if state.parameter("sample") is None:
+        state.select_sample(first)
     state.open_card()

@@ -106,6 +106,12 @@ def selected(known: Container[str]) -> str | None:
     return st.query_params.get("sample")
 
 
+def outdated() -> bool:
+    """Whether a fragment has selected another sample than the rest of the page shows."""
+    linked = st.session_state.get("linked")
+    return linked is not None and st.query_params.get("sample") not in (None, linked.get("sample"))
+
+
 def select_sample(chosen: str, slot: str = "sample") -> None:
     keep(slot, chosen)
 

@@ -116,3 +116,26 @@ def test_going_back_on_the_same_page_follows_the_address():
     app = bare("Circuit explorer", page="Circuit explorer", carried_node="m2", linked={"node": "m1"})
     app.query_params["node"] = "m1"
     assert app.run().query_params["node"] == "m1"
+
+
+def picking_in_a_fragment() -> None:
+    import pandas as pd
+    import streamlit as st
+
+    from components import sample_picker, state
+
+    state.carry("Easy vs hard")
+    st.caption(str(state.parameter("sample")))
+
+    @st.fragment
+    def part() -> None:
+        sample_picker.choose(pd.Series({"a": "First?", "b": "Second?"}), key="part")
+
+    part()
+
+
+def test_what_a_fragment_selects_the_rest_of_the_page_shows_too():
+    page = AppTest.from_function(picking_in_a_fragment)
+    page.query_params["sample"] = "a"
+    assert page.run().caption[0].value == "a"
+    assert page.button(key="part_Next").click().run().caption[0].value == "b"
