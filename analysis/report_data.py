@@ -10,7 +10,6 @@ import pandas as pd
 
 from analysis import conflict_map, dataset, outcomes, runs, store, validity
 from analysis.circuit import Circuit
-from analysis.cohorts import cohorts
 from analysis.observed import counts, observed_difficulty
 
 T = TypeVar("T")
@@ -126,13 +125,6 @@ def _validity(study: store.Study, scores: pd.DataFrame | None, circuits: dict[st
     alone = [study.results / "alone"] if (study.results / "alone" / "alone.csv").is_file() else []
     table = validity.read_table(study.results / "validity.csv", validity.inputs_digest(*folders, counted, alone))
     return validity.main_part(scores, circuits, counted) if table is None else table
-
-
-def by_outcome_or_cud(found: Collected) -> tuple[str, pd.Series] | None:
-    """The quarters whose circuits are compared: by outcome, which never looks at circuits, else by CUD; None without either."""
-    if found.observed is not None:
-        return "outcome", cohorts(found.observed)
-    return None if found.scores is None else ("CUD", cohorts(found.scores.set_index("sample_id")["rank_cud"]))
 
 
 def parts(found: Collected) -> list[Part]:
