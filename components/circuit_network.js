@@ -2,6 +2,7 @@
 // become pixels here, so that the graph fills whatever width it gets. Data reaches the page as canvas text or textContent only.
 
 const HOVER = "lethe-circuit-hover", cameras = (window.letheCameras ??= {});  // survives a drawing that is put up anew
+const sent = (window.letheSent ??= { by: null, marks: "", at: 0 });  // what the reader marked last, in whichever graph
 
 function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice to Python; null where there is none
   const box = root.querySelector(".circuit"), area = root.querySelector(".canvas"), said = root.querySelector(".said");
@@ -13,10 +14,9 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
   const graph = { s, network, say, home, zoom: by => { network.moveTo({ scale: network.getScale() * by }); remember(); } };
   const has = id => s.view.nodes.some(node => node.id === id), titleOf = item => item.title.replaceAll("\n", "; ");
   const marks = ({ selected, pins, path }) => ({ node: selected, pins, path });
-  let sent = { marks: "", at: 0 };
 
   function inform() {  // all marks at once: of choices made in quick succession only the last is sure to arrive
-    sent = { marks: JSON.stringify(marks(s)), at: Date.now() };
+    Object.assign(sent, { by: me, marks: JSON.stringify(marks(s)), at: Date.now() });
     tell?.("marks", marks(s));
   }
 
@@ -168,7 +168,8 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
 
   function update(next) {
     // What was marked a moment ago may still be on its way to Python: this can be the answer to the mark before.
-    const older = JSON.stringify(marks(next)) !== sent.marks && Date.now() - sent.at < 2000;
+    const older = sent.by === me && JSON.stringify(marks(next)) !== sent.marks && Date.now() - sent.at < 5000;
+    if (!older && sent.by === me) sent.by = null;
     Object.assign(s, { view: next, boundary: next.axes.boundary });
     if (!older) Object.assign(s, { selected: next.selected, pins: next.pins, path: next.path });
     if (!has(s.selected)) s.selected = null;
@@ -229,8 +230,9 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
   update(data);
   const observer = new ResizeObserver(draw);
   observer.observe(area);
-  area.circuit = { network, state: s, at: id => network.canvasToDOM(network.getPosition(id)) };  // for tests, which must find a node
-  return { update, destroy() { observer.disconnect(); tools.destroy(); window.removeEventListener(HOVER, follow); network.destroy(); } };
+  area.circuit = { network, state: s, at: id => network.canvasToDOM(network.getPosition(id)) };  // for tests
+  const destroy = () => { observer.disconnect(); tools.destroy(); window.removeEventListener(HOVER, follow); network.destroy(); };
+  return { update, destroy };
 }
 
 function isDark(element) {  // Streamlit hands its theme to components as a CSS variable, as does the page that stands alone
