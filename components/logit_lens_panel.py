@@ -13,6 +13,15 @@ where it has three or more. A low value early on is no proof that the answer is 
 unembedding does not read."""
 
 
+EXPLANATION = """
+*Logit lens* (nostalgebraist, 2020): the model's own final norm and unembedding, with its final soft cap where it has one, read the
+residual stream after each layer; the last layer gives the model's own answer. The number is the mean log-probability of the answer's
+tokens, given the true tokens before each. The control is up to 16 other answers after the same prompt, drawn by seed 0: answers
+of samples that ask the same of other subjects (from three on), else of any. Early layers may hold the answer in directions that
+the unembedding does not read, so the lens tends to see it too late (Belrose et al., arXiv 2303.08112).
+"""
+
+
 def show(table: pd.DataFrame, boundary: int) -> None:
     """Chart, one sentence and the numbers of `analysis.logit_lens.answer_by_layer`."""
     st.markdown("**Where the answer becomes readable** (logit lens)")

@@ -70,4 +70,4 @@ else:
     chosen = sample_picker.show(table)
     largest = max(circuit.n_edges for circuit in circuits[0].values())
     explore(circuits[0][chosen], largest, table.set_index("sample_id").loc[chosen, "question"], circuits[1]["ablation"])
-    layout.computed(circuit_panel.EXPLANATION, circuits[1])
+    layout.computed(circuit_panel.EXPLANATION + logit_lens_panel.EXPLANATION, circuits[1])
