@@ -118,24 +118,19 @@ def test_going_back_on_the_same_page_follows_the_address():
     assert app.run().query_params["node"] == "m1"
 
 
-def picking_in_a_fragment() -> None:
-    import pandas as pd
+def selecting_after_the_frame() -> None:
     import streamlit as st
 
-    from components import sample_picker, state
+    from components import state
 
     state.carry("Easy vs hard")
-    st.caption(str(state.parameter("sample")))
-
-    @st.fragment
-    def part() -> None:
-        sample_picker.choose(pd.Series({"a": "First?", "b": "Second?"}), key="part")
-
-    part()
+    st.text(str(state.outdated()))
+    state.select_sample("b")
+    st.text(str(state.outdated()))
 
 
-def test_what_a_fragment_selects_the_rest_of_the_page_shows_too():
-    page = AppTest.from_function(picking_in_a_fragment)
+def test_a_selection_after_the_frame_was_drawn_is_noticed_until_it_is_drawn_again():
+    page = AppTest.from_function(selecting_after_the_frame)
     page.query_params["sample"] = "a"
-    assert page.run().caption[0].value == "a"
-    assert page.button(key="part_Next").click().run().caption[0].value == "b"
+    assert [text.value for text in page.run().text] == ["False", "True"]
+    assert [text.value for text in page.run().text] == ["False", "False"]
