@@ -165,13 +165,6 @@ def close_card() -> None:
     st.query_params.pop("card", None)
 
 
-def take_parameter(name: str) -> str | None:
-    """A query parameter that is acted on once: it is gone from the address afterwards."""
-    value = st.query_params.get(name)
-    st.query_params.pop(name, None)
-    return value
-
-
 def set_parameter(name: str, value: str) -> None:
     st.query_params[name] = value
 
