@@ -31,16 +31,16 @@ def metric(page, label: str) -> str:
 
 @contextmanager
 def redrawn(page):
-    """On leaving, wait until the graph is another than on entering, and the page has come to rest."""
-    before = graph(page)
+    """On leaving, wait until the graph is another than on entering, and nothing has changed for a second."""
+    before = last = graph(page)
     yield
-    for _ in range(600):
-        if graph(page) != before:
-            break
-        page.wait_for_timeout(100)
-    assert graph(page) != before
-    page.wait_for_timeout(400)  # a slider waits for the last of several keys
-    settle(page)
+    for _ in range(100):
+        page.wait_for_timeout(1000)  # a slider waits for the last of several keys
+        settle(page)
+        if (now := graph(page)) == last != before:
+            return
+        last = now
+    raise AssertionError("the graph is as it was")
 
 
 def slide(page, label: str, key: str, times: int = 1) -> None:
@@ -60,9 +60,8 @@ def keep_only(page, effect: str) -> None:
 
 def download(page, form: str, ending: str) -> str:
     """The text of the file that the Circuit explorer offers in this format."""
-    box = page.get_by_role("combobox", name=re.compile("as a file"))
-    box.click()
-    page.get_by_role("option", name=form, exact=True).click()
+    page.get_by_role("combobox", name=re.compile("as a file")).fill(form)
+    page.keyboard.press("Enter")
     for _ in range(30):
         settle(page)
         with page.expect_download() as caught:
@@ -100,7 +99,7 @@ def test_boundary_and_sliders_change_graph_table_and_shares_alike(look):
     moves = ("Late from layer", "ArrowRight", 2), ("Edges drawn", "ArrowLeft", 15), ("Late from layer", "ArrowLeft", 3)
     for label, key, times in moves:
         slide(page, label, key, times)
-        drawn, table = graph(page), pd.read_csv(io.StringIO(download(page, "Edges as CSV", ".csv")))
+        table, drawn = pd.read_csv(io.StringIO(download(page, "Edges as CSV", ".csv"))), graph(page)
         assert sorted(table.edge) == drawn["edges"]
         assert sorted(table.edge[table.side == "late"]) == drawn["late"]
         assert ((table.target_layer >= drawn["boundary"]) == (table.side == "late")).all()
