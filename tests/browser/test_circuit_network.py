@@ -178,7 +178,7 @@ def test_keys_walk_select_and_clear(graph):
                                "return e.className; }") == "find"
 
 
-def test_zoom_is_kept_when_a_slider_moves_and_left_for_another_circuit(graph, look):
+def test_zoom_is_kept_when_a_slider_moves(graph):
     graph.press("+", "+")
     scale = graph.scale()
     assert scale > 1.5
