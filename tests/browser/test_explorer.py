@@ -26,7 +26,8 @@ def graph(page) -> dict:
 
 
 def metric(page, label: str) -> str:
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue").inner_text()
+    named = page.get_by_test_id("stMetricLabel").filter(has_text=re.compile(rf"^\s*{label}\s*$"))
+    return page.get_by_test_id("stMetric").filter(has=named).get_by_test_id("stMetricValue").inner_text()
 
 
 @contextmanager
@@ -60,8 +61,11 @@ def keep_only(page, effect: str) -> None:
 
 def download(page, form: str, ending: str) -> str:
     """The text of the file that the Circuit explorer offers in this format."""
-    page.get_by_role("combobox", name=re.compile("as a file")).fill(form)
-    page.keyboard.press("Enter")
+    option = page.get_by_role("option", name=form, exact=True)
+    while not option.count():  # the first click may only close the filter's popover
+        page.get_by_role("combobox", name=re.compile("as a file")).click()
+        page.wait_for_timeout(500)
+    option.click()
     for _ in range(30):
         settle(page)
         with page.expect_download() as caught:
