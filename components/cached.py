@@ -13,8 +13,8 @@ from components import cohort_rule
 
 RUN_FILES = ("samples.csv", "manifest.json", "config.yaml")  # a run is read anew when one of them changed
 HASHES = {
-    Circuit: lambda circuit: (circuit.sample_id, circuit.fingerprint, circuit.n_edges, float(abs(circuit.scores).sum())),
-    store.Study: lambda of: (of.model, str(of.forget)),
+    Circuit: lambda of: (of.sample_id, of.fingerprint, np.packbits(of.in_circuit).tobytes(), float(abs(of.scores).sum())),
+    store.Study: lambda of: (of.model, str(of.forget), _stamp(of.forget)),
 }
 
 
@@ -43,23 +43,24 @@ def retain_samples(of: store.Study) -> list[dataset.Sample]:
 
 def model(name: str):
     """The ModelHandle of a folder or hub id; shared, read-only, one at a time. Raises ValueError if it cannot be loaded."""
-    if reason := _why_not(name):
+    files = _stamps(Path(name))
+    if reason := _why_not(name, files):
         raise ValueError(reason)
-    return _model(name)
+    return _model(name, files)
 
 
 @st.cache_data(ttl=60, show_spinner="Loading the model")
-def _why_not(name: str) -> str:
+def _why_not(name: str, files: tuple[tuple[str, float], ...]) -> str:
     """Why a model cannot be loaded, "" if it can. Kept for a minute: a hub out of reach takes 20 s to say so, at every touch."""
     try:
-        _model(name)
+        _model(name, files)
     except ValueError as error:
         return str(error)
     return ""
 
 
 @st.cache_resource(max_entries=1, show_spinner="Loading the model")
-def _model(name: str):
+def _model(name: str, files: tuple[tuple[str, float], ...]):
     from analysis.model import load_model
 
     return load_model(name)
@@ -68,6 +69,11 @@ def _model(name: str):
 def _stamp(path: Path) -> float:
     """Changes when the file does, so that a cache never shows old results."""
     return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _stamps(folder: Path) -> tuple[tuple[str, float], ...]:
+    """The same of a folder, by file; empty for a hub id, which is no folder."""
+    return tuple((file.name, _stamp(file)) for file in sorted(folder.glob("*")))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -104,10 +110,8 @@ def held_out(of: store.Study) -> pd.DataFrame | None:
     """
     if scores(of) is None or observed(of) is None:
         return None
-    files = tuple((str(file), _stamp(file)) for file in (
-        of.results / "scores" / "scores.csv", of.results / "circuits" / "circuits.json", of.results / "validity.csv",
-        of.results / "alone" / "alone.csv",
-    ))
+    names = ("scores/scores.csv", "circuits/circuits.json", "validity.csv", "alone/alone.csv")
+    files = tuple((name, _stamp(of.results / name)) for name in names)
     return _held_out(of.results, files, _run_stamps(of))
 
 
@@ -162,11 +166,12 @@ def _run_records(of: store.Study, stamps: tuple) -> list[runs.RunRecord]:
 
 def run_frame(of: store.Study) -> pd.DataFrame:
     """A row per run with its settings and what it left, by run id (`outcomes.frame`)."""
-    return _run_frame(run_records(of))
+    records = run_records(of)
+    return _run_frame(records, tuple(_stamp(record.folder / "config.yaml") for record in records))
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs={runs.RunRecord: repr})
-def _run_frame(records: list[runs.RunRecord]) -> pd.DataFrame:
+def _run_frame(records: list[runs.RunRecord], stamps: tuple[float, ...]) -> pd.DataFrame:
     return outcomes.frame(records)
 
 
@@ -191,9 +196,13 @@ def _evaluation(folder: Path, stamps: tuple[float, ...]) -> outcomes.Evaluation 
     return outcomes.read_evaluation(folder)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
 def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Shapes of a model's weights (`run_memory.tensor_shapes`); raises ValueError without safetensors."""
+    return _tensor_shapes(folder, _stamps(folder))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _tensor_shapes(folder: Path, files: tuple[tuple[str, float], ...]) -> dict[str, tuple[int, ...]]:
     return run_memory.tensor_shapes(folder)
 
 
