@@ -9,9 +9,9 @@ import pandas as pd
 def escape(text: str) -> str:
     """Text from data inside Markdown, which shows it letter by letter.
 
-    An escaped address would become a link all the same, so a word joiner, which has no width, parts what makes it one.
+    Escaped, an address would still become a link and :material/home: an icon, so a word joiner, which has no width, parts them.
     """
-    parted = re.sub(r"(?i)(?<=[a-z]:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", "\u2060", " ".join(text.split()))
+    parted = re.sub(r"(?i)(?<=[a-z]:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)|(?<=:)(?=[\w+-][\w+/-]*:)", "\u2060", " ".join(text.split()))
     return re.sub(r"([\\`*_\[\]()<>!:$~#|&])", r"\\\1", parted)
 
 

