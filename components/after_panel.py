@@ -5,12 +5,24 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from analysis import circuits_after, cohorts, store
+from analysis import circuits_after, cohorts, outcomes, store
 from analysis.circuit import Circuit
 from analysis.jobs import command_line
 from analysis.runs import RunRecord
 from analysis.store import csv_bytes
-from components import after_words, cached, cached_pairs, cohort_plot, cohort_rule, layout, pair_panel, sample_picker, state
+from components import (
+    after_words,
+    cached,
+    cached_pairs,
+    cohort_plot,
+    cohort_rule,
+    compare_table,
+    demo_mode,
+    layout,
+    pair_panel,
+    sample_picker,
+    state,
+)
 from components.cohort_panel import PLAIN, READOUTS
 
 NAMES = ("before", "after")
@@ -29,20 +41,29 @@ def show(study: store.Study, circuits: Circuits, table: pd.DataFrame, boundary: 
     if not records:
         layout.needs("an unlearning run", _unlearn(study, "NPO", 0, store.workspace() / "runs" / study.slug / "npo"), "Unlearn")
         return
-    record, known = _run(study, records)
-    sample = _pick(table, known, _has_weights(record))
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    with left:
+        record, known = _run(study, records)
+    with right:
+        sample = _pick(table, known, _has_weights(record))
+    with st.container(gap=None):
+        sample_picker.describe(table, sample)
     _sample(study, circuits, sample, record, known, boundary, n_edges)
+    if known and not _has_weights(record):
+        st.caption(f"Circuits after this run are there for {len(known)} of {len(table)} samples; for others they need its weights.")
     if len(known) > 1:
         _summary(circuits, known, table, boundary, record.folder)
 
 
 def _run(study: store.Study, records: list[RunRecord]) -> tuple[RunRecord, Circuits]:
     """The run chosen, at first one with circuits on disk, and those circuits."""
-    names = [record.name for record in records]
-    ready = [r.name for r in records if (r.folder / "circuits" / "circuits.json").is_file()] or \
-            [r.name for r in records if _has_weights(r)] or names
-    chosen = st.selectbox("Run", names, index=names.index(ready[0]), key="after_run", bind="query-params")
-    record = records[names.index(chosen)]
+    known, frame = outcomes.by_id(records), cached.run_frame(study)
+    names = list(known)
+    ready = [name for name in names if (known[name].folder / "circuits" / "circuits.json").is_file()] or \
+            [name for name in names if _has_weights(known[name])] or names
+    chosen = st.selectbox("Run", names, names.index(ready[0]), lambda name: compare_table.named(frame, name), key="after_run",
+                          bind="query-params")
+    record = known[chosen]
     try:
         return record, cached_pairs.circuits_after(study, record.folder) or {}
     except ValueError as error:
@@ -55,19 +76,14 @@ def _pick(table: pd.DataFrame, known: Circuits, has_weights: bool) -> str:
     offered = table[table["sample_id"].isin(known)]
     if has_weights or offered.empty or state.parameter("sample") in set(table["sample_id"]) - set(known):
         offered = table
-    left, right = st.columns(2)
-    with left:
-        chosen = sample_picker.choose(sample_picker.questions(offered), key="sample")
-    with right.container(gap=None):
-        sample_picker.describe(table, chosen)
-        if known and not has_weights:
-            st.caption(f"Circuits after this run are there for {len(known)} of {len(table)} samples; for others they need its weights.")
-    return chosen
+    return sample_picker.choose(sample_picker.questions(offered), key="sample")
 
 
 def _sample(
     study: store.Study, circuits: Circuits, sample: str, record: RunRecord, known: Circuits, boundary: int, n_edges: int
 ) -> None:
+    if sample not in known and _has_weights(record) and demo_mode.too_large(int(circuits[sample].index.real_edges.sum())):
+        return
     try:
         after = known.get(sample) or (cached_pairs.circuit_after(study, record.folder, sample) if _has_weights(record) else None)
     except ValueError as error:

@@ -26,7 +26,7 @@ def show(question: str, answer: str, generation: str | None, run: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Sample card", key="outcomes_card", on_click=state.open_card)
         st.page_link("pages/circuits.py", label="Its circuit before the run", query_params=state.carried())
-        after = state.carried() | {"compare": "Before and after a run", "run": run}
+        after = state.carried() | {"compare": "Before and after a run", "after_run": run}
         st.page_link("pages/easy_vs_hard.py", label="Its circuit before and after the run", query_params=after)
 
 

@@ -11,6 +11,7 @@ from components import (
     circuit_panel,
     circuit_readings,
     circuit_tables,
+    demo_mode,
     faithfulness_panel,
     layout,
     logit_lens_panel,
@@ -51,6 +52,9 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
     with left:
         circuit_tables.show(shown, node)
         circuit_files.offer(drawn, shown, view, question)
+    with right:
+        if demo_mode.too_large(int(circuit.index.real_edges.sum())):
+            return
     try:  # what needs the model comes last: the graph never waits for it
         with readings:
             measured = faithfulness_panel.measure(study, drawn, ablation)

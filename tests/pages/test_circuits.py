@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from components import cached, circuit_network, circuit_panel, faithfulness_panel
+from components import cached, circuit_network, circuit_panel, demo_mode, faithfulness_panel
 
 
 def metric(page, label: str) -> str:
@@ -209,3 +209,14 @@ def test_a_large_graph_draws_its_curve_on_demand_only(scored_study, open_page, m
     assert len(page.get("plotly_chart")) == 1 and metric(page, "Faithfulness") == "0.00"  # the logit lens
     page.toggle(key="curve").set_value(True).run()
     assert len(page.get("plotly_chart")) == 2
+
+
+@pytest.mark.slow
+def test_a_demo_measures_small_graphs_only(scored_study, open_page, monkeypatch):
+    monkeypatch.setattr(demo_mode, "LIVE_EDGES", 10)
+    assert metric(open_page("circuits"), "Faithfulness")  # no demo
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    monkeypatch.setattr(cached, "faithfulness", lambda *_: pytest.fail("measured"))
+    page = open_page("circuits")
+    assert not page.exception and any("Read-only demo: not measured here" in caption.value for caption in page.caption)
+    assert len(page.dataframe[0].value) and metric(page, "Late share")

@@ -1,5 +1,6 @@
 """Easy vs hard on a made-up study whose hard samples do run later, in its three modes."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis import runs, store
-from components import cached, cached_pairs
+from components import cached, cached_pairs, demo_mode
 from tests.made_circuits import edge_names
 
 COHORTS, RUN = {"compare": "Two cohorts"}, {"compare": "Before and after a run"}
@@ -161,6 +162,15 @@ def test_a_sample_before_and_after_and_all_of_them(scored_study, run, open_page)
 
 
 @pytest.mark.slow
+def test_the_run_of_the_address_is_compared_though_another_is_ready(scored_study, run, open_page):
+    write_after(scored_study, run)
+    shutil.copytree(run, run.with_name("other"), ignore=shutil.ignore_patterns("circuits"))
+    assert open_page("easy_vs_hard", **RUN).selectbox(key="after_run").value == "npo"
+    page = open_page("easy_vs_hard", **RUN, after_run="other")
+    assert not page.exception and page.selectbox(key="after_run").value == "other" and "needs the run's weights" in texts(page)
+
+
+@pytest.mark.slow
 def test_a_sample_without_a_circuit_after_the_run_says_so_and_offers_another(scored_study, run, open_page):
     write_after(scored_study, run)
     page = open_page("easy_vs_hard", **RUN, sample="sample00")
@@ -189,6 +199,12 @@ def test_with_weights_the_circuit_is_computed_there_and_then(scored_study, run, 
     monkeypatch.setattr(cached_pairs, "circuit_after", computed)
     page = open_page("easy_vs_hard", **RUN, sample="sample11")
     assert not page.exception and asked == [(run, "sample11")] and "They share" in texts(page)
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    open_page("easy_vs_hard", **RUN, sample="sample12")
+    assert asked[1:] == [(run, "sample12")]  # in a demo as well, as the graph is small
+    monkeypatch.setattr(demo_mode, "LIVE_EDGES", 10)
+    page = open_page("easy_vs_hard", **RUN, sample="sample13")
+    assert not page.exception and len(asked) == 2 and "Read-only demo: not measured here" in texts(page)
 
 
 @pytest.mark.slow

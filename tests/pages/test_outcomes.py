@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import streamlit as st
 
 from analysis import store
 from analysis.dataset import load_samples
@@ -48,10 +49,14 @@ def test_memories_carry_cohort_outcome_and_rank(study):
     assert list(at.dataframe[0].value.cohort) == ["easy"] * 2
 
 
-def test_the_selected_memory_is_shown_with_a_way_to_its_circuit(study):
+def test_the_selected_memory_is_shown_with_a_way_to_its_circuit(study, monkeypatch):
+    links = []
+    monkeypatch.setattr(st, "page_link", lambda page, label, query_params: links.append((page, query_params)))
     write_run(own_folder(study, "mine"), study, "NPO")
     chosen = load_samples(study.forget)[3]
     at = open_page("outcomes", view="One run", sample=chosen.id)
+    before_and_after = {"sample": chosen.id, "compare": "Before and after a run", "after_run": "mine"}
+    assert ("pages/easy_vs_hard.py", before_and_after) in links
     said = [text.value for text in at.text]
     assert chosen.question in said and chosen.answer in said and "not computed: needs an evaluation of this run" in said
     assert not at.exception
