@@ -29,11 +29,13 @@ def current(default_by: str = "CUD") -> CohortRule:
 
 
 def fitting(rule: CohortRule, has_outcome: bool) -> CohortRule:
-    """The rule, or with a notice its like by CUD where it ranks by outcome and there is none."""
+    """The rule, or with a notice its like by CUD, also in the address, where it ranks by outcome and there is none."""
     if rule.by != "Outcome" or has_outcome:
         return rule
     st.info("Cohorts by outcome need an unlearning run of this study that forgot. Showing cohorts by CUD instead.")
-    return replace(rule, by="CUD", limits=None)
+    by_cud = replace(rule, by="CUD", limits=None)
+    write(by_cud)
+    return by_cud
 
 
 def write(rule: CohortRule) -> None:

@@ -86,7 +86,8 @@ def _resisting(table: pd.DataFrame, stay: pd.Series, go: pd.Series, known: pd.Da
 
 def _matrix_table(table: pd.DataFrame, known: pd.DataFrame, selected: str | None) -> None:
     about = known.reindex(table.index)
-    shown = pd.concat([about[["question", "cohort"]], table], axis=1).reset_index(drop=True)
+    asked = about[["question", "cohort"]].rename(columns=str.capitalize)  # a run may be called "cohort"
+    shown = pd.concat([asked, table], axis=1).reset_index(drop=True)
     ids, key = list(table.index), f"outcomes_matrix_{'_'.join(table)}_{table.index[0]}"
 
     def picked() -> None:
@@ -97,8 +98,8 @@ def _matrix_table(table: pd.DataFrame, known: pd.DataFrame, selected: str | None
     number = st.column_config.NumberColumn(format="%.2f", width=90)
     st.dataframe(
         shown, hide_index=True, height=330, key=key, on_select=picked, selection_mode="single-row", placeholder="not in this run",
-        column_config={"question": st.column_config.TextColumn("Question", width=260, pinned=True), "cohort": "Cohort",
-                       **dict.fromkeys(table, number)}, alt="Probability after, by memory and run",
+        column_config={"Question": st.column_config.TextColumn(width=260, pinned=True), **dict.fromkeys(table, number)},
+        alt="Probability after, by memory and run",
         selection_default={"selection": {"rows": [ids.index(selected)] if selected in ids else [], "columns": [], "cells": []}},
     )
 

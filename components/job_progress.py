@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, runs
-from components import demo_mode, layout, run_like, run_plot, state
+from components import cohort_rule, demo_mode, layout, run_like, run_plot, state
 from components.run_form import duration
 from components.run_tables import job_name
 
@@ -45,8 +45,8 @@ def _draw(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
     if job.state != "queued" and len(trajectories):
         st.plotly_chart(run_plot.figure(trajectories, known, state.parameter("sample")), theme=None, key=f"{key}_memories")
         st.caption(
-            "Thin line: one memory. Bold: means. Hard and easy are quarters by CUD rank, from anchors in which the memory's own "
-            "unlearning had no part."
+            f"Thin line: one memory. Bold: means. Hard and easy are {layout.escape(cohort_rule.words(cohort_rule.current()))}; a "
+            "memory's own unlearning had no part in its CUD."
         )
     if job.state != "queued" and len(steps):
         st.plotly_chart(run_plot.losses_figure(steps), theme=None, key=f"{key}_losses")

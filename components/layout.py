@@ -16,7 +16,8 @@ __all__ = ["PAGES", "begin", "computed", "escape", "needs", "problem"]
 
 ICON = str(Path(__file__).with_name("icon.png"))  # a named icon would be fetched from another host
 STYLE = """
-.stMainBlockContainer { padding: 2.4rem 2.5rem 3rem; }
+.stMainBlockContainer { padding: 2rem 2.5rem 3rem; }
+[data-testid="stMain"] h1 { padding: 0 0 1rem; }
 [data-testid="stSidebarHeader"] { height: 2.6rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
 [data-testid="stMain"] [data-testid="stPageLink-NavLink"] { padding-left: 0; padding-right: 0; }
@@ -43,12 +44,15 @@ def begin(title: str, question: str) -> store.Study:
     sample = state.selected(questions.index)
     sidebar.show(current, questions, sample)
     heading, link = st.columns([5, 1], vertical_alignment="center")
-    heading.title(title)
+    with heading.container(gap=None):
+        st.title(title)
+        st.caption(question)
     with link:
         copy_link.show(key="copy_link")
-    st.caption(question)
     tour.banner(current)
-    if sample and state.card_is_open():
+    if sample is None:
+        state.close_card()  # else it would open at the first sample that is selected
+    elif state.card_is_open():
         sample_card.show(current, questions, sample)
     return current
 

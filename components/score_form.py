@@ -94,7 +94,7 @@ def anchor_warning(details: dict) -> None:
     """Says so if the runs that chose CUD's anchors hardly forgot anything."""
     left = {m: p for m, p in details.get("anchor_forget_probability", {}).items() if p > runs.BARELY_FORGOTTEN}
     if left:
-        named = ", ".join(f"{method} {probability:.2f}" for method, probability in left.items())
+        named = ", ".join(f"{layout.escape(method)} {probability:.2f}" for method, probability in left.items())
         st.warning(f"CUD's anchors say little: these anchor runs left most of the memories in place ({named} forget probability).")
 
 

@@ -15,6 +15,7 @@ from analysis import store
 COHORTS = ("cohort_by", "cohort_percent", "cohort_limits", "pinned_easy", "pinned_hard")  # see `cohort_rule`
 CARRIED = ("study", "sample", "node", *COHORTS)
 BOUNDARY = "late_from"  # key of the slider over layers that parts early from late edges
+OF_STUDY = ("left", "right", "pins", "path", "runs", "run", "job")  # parameters of one page that name something of a study
 BOUND = (BOUNDARY,)  # keys of widgets that Streamlit itself keeps in the URL and the session, and that other pages have too
 NODE = re.compile(r"a\d{1,4}\.h\d{1,4}|m\d{1,4}|input|logits")
 
@@ -84,6 +85,8 @@ def select_study(slug: str) -> None:
     keep("study", slug)
     for key in ("sample", "node", "cohort_limits", "pinned_easy", "pinned_hard"):
         keep(key, None)
+    for key in OF_STUDY:
+        st.query_params.pop(key, None)
 
 
 def sample_id(known: list[str], default: str | None = None, slot: str = "sample") -> str:

@@ -176,7 +176,7 @@ def _figures(row: pd.Series) -> str:
 def _lasting(study: store.Study) -> str | None:
     best = outcomes.best(cached.run_records(study))
     try:
-        evaluation = None if best is None else outcomes.read_evaluation(best.folder / "evaluation")
+        evaluation = None if best is None else cached.evaluation(best.folder)
     except ValueError:  # the Outcomes page says why
         return None
     found = _relearned({} if evaluation is None else evaluation.summary)

@@ -80,6 +80,7 @@ def test_a_rule_by_outcome_without_runs_falls_back_with_a_notice(scored_study, o
     page = open_page("difficulty", cohort_by="Outcome")
     assert cohorts_of(page) == {"middle": 12, "hard": 6, "easy": 6}
     assert "need an unlearning run" in page.info[0].value and page.segmented_control(key="cohort_by").value == "CUD"
+    assert address(page) == {"cohort_by": "CUD"}  # what other captions say of cohorts is read there
 
 
 def test_outcomes_cohorts_follow_the_rule(made_up_study, monkeypatch):

@@ -89,7 +89,7 @@ def test_every_memory_in_every_run_as_table_and_in_words(three):
     said = "**3 of 8** memories stay in all 2 runs selected (2 of 2 hard ones, 0 of 2 easy ones); **5** go in all 2"
     assert not at.exception and said in texts(at)
     matrix = at.dataframe[1].value
-    assert list(matrix.columns) == ["question", "cohort", "mine", "npo-seed0"] and matrix.mine.is_monotonic_decreasing
+    assert list(matrix.columns) == ["Question", "Cohort", "mine", "npo-seed0"] and matrix.mine.is_monotonic_decreasing
     assert at.selectbox(key="outcomes_lines_choice").value == sample.id
     at.segmented_control(key="order").set_value("Outcome").run()
     assert not at.exception and at.dataframe[1].value.mine.is_monotonic_decreasing
@@ -121,3 +121,10 @@ def test_a_run_of_another_forget_set_is_said_to_be_one(three):
 def test_the_words_of_a_single_memory_have_no_interval():
     row = outcome_words.pd.Series({"probability": 0.5, "probability_low": float("nan"), "probability_high": float("nan"), "n": 1})
     assert outcome_words._interval(row) == "0.500 (n=1)"
+
+
+@pytest.mark.slow
+def test_a_run_may_be_called_as_a_column_is(study):
+    write_run(own_folder(study, "cohort"), study, "NPO")
+    for query in ({"part": "Memories"}, {"part": "Settings"}, {"part": "Answers"}, {"view": "One run"}, {"view": "Evaluation"}):
+        assert not open_page("outcomes", **query).exception

@@ -60,6 +60,7 @@ def test_a_wrong_sample_is_said_once_and_leaves_the_address(opened, name):
     for key in ("sample", "node"):
         assert sum(f"The {key} named in this address" in str(w.value) for w in page.warning) == 1
         assert key not in page.query_params
+    assert "card" not in page.query_params  # it would open at the next sample that is selected
 
 
 @pytest.mark.slow
@@ -134,3 +135,19 @@ def test_a_selection_after_the_frame_was_drawn_is_noticed_until_it_is_drawn_agai
     page.query_params["sample"] = "a"
     assert [text.value for text in page.run().text] == ["False", "True"]
     assert [text.value for text in page.run().text] == ["False", "False"]
+
+
+def another_study() -> None:
+    import streamlit as st
+
+    from components import state
+
+    state.select_study("other")
+    st.text(repr(sorted(st.query_params.to_dict().items())))
+
+
+def test_another_study_leaves_behind_what_was_selected_in_the_last_one():
+    page = AppTest.from_function(another_study)
+    kept = {"cohort_by": "MRD", "part": "Memories"}
+    page.query_params.update(dict.fromkeys((*state.OF_STUDY, "sample", "node", "pinned_hard"), "a") | kept)
+    assert page.run().text[0].value == repr(sorted((kept | {"study": "other"}).items()))

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from analysis import jobs
 from analysis.__main__ import app
+from analysis.dataset import load_samples
 from analysis.methods import METHODS
 from analysis.presets import preset
 from components import conflict_source, run_estimate, run_form, run_like, run_options
@@ -285,3 +286,13 @@ def test_an_unreadable_forget_set_is_an_error_not_a_traceback(study):
     study.forget.write_text("{")
     at = open_page("unlearn")
     assert "forget set cannot be read" in at.error[0].value and not at.exception
+
+
+@pytest.mark.slow
+def test_curves_say_which_cohorts_they_are_of(study):
+    at = press(open_page("unlearn"), "Start")
+    wait_for_start(at.query_params["job"])
+    partial = own_folder(study, "npo-seed0.partial")
+    (partial / "trajectories.csv").write_text(f"sample_id,split,epoch,nll\n{load_samples(study.forget)[0].id},forget,0,0.1\n")
+    said = texts(open_page("unlearn", job=at.query_params["job"], cohort_by="MRD", cohort_percent="50"))
+    assert "Hard and easy are halves by MRD rank" in said
