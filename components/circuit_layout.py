@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.circuit import Circuit, edges_frame, kind, strongest  # noqa: F401 strongest: for those who draw
+from analysis.circuit import Circuit, edges_frame, kind
 from analysis.graph import GraphIndex
 
 MOST_LANES = 16  # models with more heads get lanes only for the heads in the circuit

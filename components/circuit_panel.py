@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import streamlit as st
 
-from analysis.circuit import Circuit, Rule, n_edges_of_mass, top_n
+from analysis.circuit import Circuit, Rule, n_edges_of_mass, strongest, top_n
 from analysis.depth import depth_readouts
-from components import circuit_layout, state
+from components import state
 
 KEPT = {"bind": "query-params", "persist_state": "session"}  # in the URL, and on the way to another page
 DEFAULT_EDGES = 60  # more than that is a hairball
@@ -48,7 +48,7 @@ def drawn_by(rule: Rule, circuit: Circuit, largest: int) -> tuple[Circuit, str]:
     """The part of a circuit's graph to draw, by the rule and the slider that belongs to it; and what there is to say about it."""
     note = ""
     if rule == "greedy":
-        return circuit_layout.strongest(circuit, edges_slider(largest)), note
+        return strongest(circuit, edges_slider(largest)), note
     if rule == "top_n":
         largest = min(MOST_EDGES, int(circuit.index.real_edges.sum()))
         state.clamp("strongest", 1, largest)
@@ -72,7 +72,7 @@ def edge_filter() -> tuple[str | None, list[str]]:
 
 
 def readouts_line(circuit: Circuit, boundary: int) -> None:
-    """The same in one line, for circuits side by side."""
+    """Depth and size in one line, for circuits side by side."""
     values = depth_readouts(circuit, boundary)
     st.caption(
         f"{circuit.n_edges} edges; late share {values['late_share']:.0%}; mean layer {values['mean_layer']:.1f}; "

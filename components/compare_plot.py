@@ -9,10 +9,9 @@ from plotly.subplots import make_subplots
 
 from analysis.runs import COHORTS, FORGOTTEN_BELOW, Run
 from components import palette
-from components.run_plot import cohort_colour
+from components.run_plot import HATCH, cohort_colour
 
 TINTS, DASHES = ("early", "late", "retain", "random", "text"), ("solid", "dash")  # ten runs differ in one of the two
-HATCH = {"hard": "/", "easy": "", "middle": ".", "unscored": "."}
 MARKS = {"hard": ("triangle-up", "hard"), "easy": ("circle", "easy")}
 MARKERS = ("circle", "square", "diamond", "cross", "triangle-up")
 

@@ -10,7 +10,7 @@ from analysis.observed import CONTROL
 from analysis.run_comparison import front
 from analysis.runs import COHORTS, FORGOTTEN_BELOW, RunRecord
 from components import palette
-from components.run_plot import DASH, DRAWN, cohort_colour, cohort_name, selected_line
+from components.run_plot import DASH, DRAWN, HATCH, cohort_colour, cohort_name, selected_line
 
 SYMBOL = {
     "GradAscent": "cross", "GradDiff": "circle", "NPO": "square", "SimNPO": "diamond", "RMU": "triangle-up", "UNDIAL": "pentagon",
@@ -25,7 +25,6 @@ def pareto_figure(records: list[RunRecord], chosen: str, selected: Collection[st
     The control does not decide the scale: where it kept less than all others, it is drawn at the lower edge, and hovering says where
     it is. Nor is it on the front.
     """
-    colours = palette.colours()
     chart = go.Figure()
     measured = [r for r in records if r.retain_probability is not None]
     kept = [r.retain_probability for r in measured if r.method != CONTROL] or [r.retain_probability for r in measured]
@@ -35,20 +34,7 @@ def pareto_figure(records: list[RunRecord], chosen: str, selected: Collection[st
     for method in sorted({r.method for r in measured}):
         chart.add_trace(_runs_of(method, [r for r in measured if r.method == method], chosen, selected, floor))
     right = min(1.0, max((r.forget_probability for r in measured), default=1.0) * 1.25 + 0.05)
-    before = next((r for r in measured if r.retain_before is not None), None)
-    if before:
-        outside = before.forget_before > right
-        chart.add_trace(go.Scatter(
-            x=[before.forget_before], y=[before.retain_before], mode="markers", name="before", showlegend=not outside,
-            marker={"symbol": "star", "size": 13, "color": colours["text"]},
-            hovertemplate="before any run<br>forget %{x:.2f}, retain %{y:.2f}<extra></extra>",
-        ))
-        if outside:
-            chart.add_annotation(
-                x=0.99, xref="paper", xanchor="right", y=before.retain_before, yanchor="middle", showarrow=False,
-                text=f"before any run: {before.forget_before:.2f}, {before.retain_before:.2f} \u2192",
-                font={"size": 12, "color": colours["muted"]},
-            )
+    _before(chart, measured, right)
     chart.update_xaxes(title="forget probability (left = more forgotten)", range=[-0.03 * right, right * 1.03])
     chart.update_yaxes(title="retain probability (up = more kept)", range=[floor, 1.03])
     below = sum(r.retain_probability < floor for r in measured)
@@ -56,7 +42,7 @@ def pareto_figure(records: list[RunRecord], chosen: str, selected: Collection[st
         chart.add_annotation(
             x=0.99, xref="paper", xanchor="right", y=0.01, yref="paper", yanchor="bottom", showarrow=False,
             text=f"at the lower edge: {below} control run{'s' if below > 1 else ''} that kept less",
-            font={"size": 12, "color": colours["muted"]},
+            font={"size": 12, "color": palette.colours()["muted"]},
         )
     chart.update_layout(showlegend=True)
     return palette.style(chart, height=400).update_layout(margin_t=76)  # room for a legend of three lines
@@ -74,6 +60,25 @@ def _runs_of(method: str, part: list[RunRecord], chosen: str, selected: Collecti
         },
         hovertemplate="%{customdata[0]}<br>forget %{x:.2f}, retain %{customdata[1]}<extra></extra>",
     )
+
+
+def _before(chart: go.Figure, measured: list[RunRecord], right: float) -> None:
+    """A star for the model before any run; words at the edge where it lies beyond `right`, the end of the axis."""
+    colours, before = palette.colours(), next((r for r in measured if r.retain_before is not None), None)
+    if before is None:
+        return
+    outside = before.forget_before > right
+    chart.add_trace(go.Scatter(
+        x=[before.forget_before], y=[before.retain_before], mode="markers", name="before", showlegend=not outside,
+        marker={"symbol": "star", "size": 13, "color": colours["text"]},
+        hovertemplate="before any run<br>forget %{x:.2f}, retain %{y:.2f}<extra></extra>",
+    ))
+    if outside:
+        chart.add_annotation(
+            x=0.99, xref="paper", xanchor="right", y=before.retain_before, yanchor="middle", showarrow=False,
+            text=f"before any run: {before.forget_before:.2f}, {before.retain_before:.2f} \u2192",
+            font={"size": 12, "color": colours["muted"]},
+        )
 
 
 def _front(chart: go.Figure, able: list[RunRecord]) -> None:
@@ -132,7 +137,6 @@ def bars_figure(by_cohort: pd.DataFrame) -> go.Figure:
     titles = ("Mean probability after", f"Share forgotten (below {FORGOTTEN_BELOW})")
     chart = make_subplots(rows=1, cols=2, horizontal_spacing=0.08, subplot_titles=titles)
     ink = palette.colours()["text"]
-    hatch = {"hard": "/", "easy": "", "middle": ".", "unscored": "."}
     for column, name in enumerate(("probability", "share"), start=1):
         value, low, high = by_cohort[name], by_cohort[f"{name}_low"], by_cohort[f"{name}_high"]
         labels = [
@@ -144,7 +148,7 @@ def bars_figure(by_cohort: pd.DataFrame) -> go.Figure:
             marker={
                 "color": [cohort_colour(c) for c in by_cohort.cohort],
                 "pattern": {
-                    "shape": [hatch[c] for c in by_cohort.cohort], "fgcolor": palette.colours()["background"],
+                    "shape": [HATCH[c] for c in by_cohort.cohort], "fgcolor": palette.colours()["background"],
                     "fillmode": "overlay", "size": 8, "solidity": 0.15,
                 },
             },

@@ -1,14 +1,15 @@
 """Two circuits beside each other, and a third graph of what they differ in: two samples, or one before and after a run."""
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
-from analysis.circuit import Circuit
+from analysis.circuit import Circuit, strongest
 from analysis.depth import depth_readouts
 from analysis.store import csv_bytes
-from components import circuit_layout, circuit_network, circuit_panel, edge_groups, sample_picker, state
+from components import circuit_network, circuit_panel, edge_groups, sample_picker, state
 
 EXPLANATION = """
 *Two circuits*: an edge is shared if both circuits hold it among the edges drawn. In the third graph a width is the share of |score|
@@ -19,12 +20,17 @@ SIDES = ("left", "right")
 WHERE = {"left": "on the left", "right": "on the right", "before": "before unlearning", "after": "after unlearning"}
 
 
-def pick(table: pd.DataFrame) -> tuple[str, str]:
-    """Pick two samples, each with a way to all that is known of it."""
-    chosen = sample_picker.show_pair(table)
-    for column, sample, side in zip(st.columns(2), chosen, SIDES, strict=True):
-        column.button(f"Card of the {side} sample", key=f"card_{side}", on_click=_card, args=(sample, chosen))
-    return chosen
+def samples(left: Circuit, right: Circuit, table: pd.DataFrame, boundary: int, n_edges: int) -> None:
+    """The circuits of two samples, each below its answer and ranks, with a way to all that is known of it."""
+    pair = (left.sample_id, right.sample_id)
+
+    def head(side: str, sample: str) -> None:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            with st.container(gap=None):
+                sample_picker.describe(table, sample)
+            st.button("Card", key=f"card_{side}", help=f"All that is known of the {side} sample", on_click=_card, args=(sample, pair))
+
+    show(left, right, boundary, SIDES, key="pair", n_edges=n_edges, head=head)
 
 
 def _card(sample: str, pair: tuple[str, str]) -> None:
@@ -35,14 +41,22 @@ def _card(sample: str, pair: tuple[str, str]) -> None:
     state.open_card()
 
 
-def show(left: Circuit, right: Circuit, boundary: int, names: tuple[str, str], *, key: str, n_edges: int) -> None:
-    """Both circuits, at most `n_edges` of each, and what they differ in; `names` are words such as `before` and `after`."""
-    drawn = [circuit_layout.strongest(circuit, n_edges) for circuit in (left, right)]
+def name_it(name: str, sample: str) -> None:
+    st.markdown(f"**{name.capitalize()}**")
+
+
+def show(
+    left: Circuit, right: Circuit, boundary: int, names: tuple[str, str], *, key: str, n_edges: int,
+    head: Callable[[str, str], None] = name_it,
+) -> None:
+    """Both circuits, at most `n_edges` of each, and what they differ in; `names` are words such as `before` and `after`, and `head`
+    writes what stands above the circuit of a name and a sample."""
+    drawn = [strongest(circuit, n_edges) for circuit in (left, right)]
     table = edge_groups.pair(*drawn, names)
     st.markdown(takeaway(*drawn, table, boundary, names))
     for column, circuit, name, side in zip(st.columns(2), drawn, names, SIDES, strict=True):
         with column:
-            st.markdown(f"**{name.capitalize()}**")
+            head(name, circuit.sample_id)
             circuit_network.show(circuit_network.of_circuit(circuit, boundary), key=f"{key}_{side}", height=380)
             circuit_panel.readouts_line(circuit, boundary)
     graph, beside = st.columns([3, 2])
@@ -77,7 +91,7 @@ def takeaway(left: Circuit, right: Circuit, table: pd.DataFrame, boundary: int, 
     """Which circuit runs later, and how much the two have in common."""
     late = [depth_readouts(circuit, boundary)["late_share"] for circuit in (left, right)]
     n_shared = int((table["group"] == "shared").sum())
-    common = f"They share {n_shared} of {len(table)} edges ({n_shared / max(1, len(table)):.0%})."
+    common = f"They share {n_shared} of {len(table)} edges."
     if any(map(math.isnan, late)):
         return f"One of the two circuits is empty. {common}"
     ends = f"of the score mass ends in layer {boundary} or later"
@@ -85,4 +99,4 @@ def takeaway(left: Circuit, right: Circuit, table: pd.DataFrame, boundary: int, 
         return f"**Both circuits run equally late**: {late[0]:.0%} {ends}. {common}"
     first = late.index(max(late))
     here, there = WHERE[names[first]], WHERE[names[1 - first]]
-    return f"**The circuit {here} runs later**: {late[first]:.0%} {ends}, against {late[1 - first]:.0%} {there}. {common}"
+    return f"**The circuit {here} runs later**: {late[first]:.0%} {ends}, {late[1 - first]:.0%} {there}. {common}"

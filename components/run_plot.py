@@ -9,6 +9,7 @@ from analysis.runs import COHORTS, FORGOTTEN_BELOW
 from components import palette
 
 DASH = {"hard": "dash", "easy": "solid", "middle": "dot", "unscored": "dot"}
+HATCH = {"hard": "/", "easy": "", "middle": ".", "unscored": "."}  # of bars
 DRAWN = ("middle", "unscored", "easy", "hard")  # the two that are compared are drawn on top
 
 
