@@ -186,7 +186,7 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
     draw();
   }
 
-  const nodeAt = event => {  // within a finger's breadth, as small nodes are hard to hit
+  const nodeAt = graph.nodeAt = event => {  // within a finger's breadth, as small nodes are hard to hit
     const at = network.DOMtoCanvas({ x: event.offsetX, y: event.offsetY }), scale = network.getScale();
     const near = s.view.nodes.map(node => [Math.hypot(s.unit.atX(node.x) - at.x, s.unit.atY(node.y) - at.y) * scale, node]);
     const [[distance, node]] = near.sort((a, b) => a[0] - b[0]);

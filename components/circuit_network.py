@@ -87,7 +87,8 @@ def offline_html(view: View, title: str = "Circuit") -> str:
 <script>{_vis()}</script><script>{_script()}</script>
 <script>
 document.title = document.querySelector("h1").textContent = {_json_in_script(title)};
-drawCircuit(document.getElementById("circuit"), {_json_in_script(data)}, null);
+const data = {_json_in_script(data)}, drawing = drawCircuit(document.getElementById("circuit"), data, null);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawing.update(data));
 </script></body></html>
 """
 

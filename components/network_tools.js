@@ -93,7 +93,7 @@ function legendSpan(s, [mark, words, colour, dashed]) {
 function dragBoundary(area, graph, onMove) {  // what is early or late is Python's to say: while dragging only the line moves
   const { s, network } = graph;
   const at = event => network.DOMtoCanvas({ x: event.offsetX, y: event.offsetY }).x;
-  const near = event => s.boundary !== null && Math.abs(at(event) - s.unit.atX(s.boundary - 0.5)) * network.getScale() < 7;
+  const near = event => s.boundary !== null && !graph.nodeAt(event) && Math.abs(at(event) - s.unit.atX(s.boundary - 0.5)) * network.getScale() < 7;
   let start = null;
   area.addEventListener("pointerdown", event => {
     if (!near(event)) return;
@@ -112,4 +112,5 @@ function dragBoundary(area, graph, onMove) {  // what is early or late is Python
     if (start !== null && start !== s.boundary) onMove(s.boundary);
     start = null;
   });
+  area.addEventListener("pointercancel", () => { start = null; });
 }
