@@ -34,7 +34,6 @@ def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, least
     """Compare the circuits of two cohorts; `table` holds scores and, with runs, `rank_outcome`. `least`: see `frequency_panel`."""
     names = choose()
     rule = cohort_rule.edit(table, key="pair_cohorts", default_by="Outcome" if "rank_outcome" in table else "CUD")
-    st.caption(f"Easy and hard are {cohort_rule.words(rule)}. {NOTES[rule.by]}")
     if names[0] == names[1]:
         st.info("The same cohort is on both sides. Choose another for one of them.")
         return
@@ -51,6 +50,7 @@ def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, least
     profile, mix, effects = cached_pairs.cohort_tables(chosen, cohort, names, boundary)
     st.markdown(verdict(effects, names))
     frequency_panel.show(chosen, cohort, names, boundary, least)
+    st.caption(f"Easy and hard are {cohort_rule.words(rule)}. {NOTES[rule.by]}")
     charts(profile, mix, names, boundary)
     depth(effects, names)
 

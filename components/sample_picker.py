@@ -55,10 +55,6 @@ def show_pair(table: pd.DataFrame) -> tuple[str, str]:
     first = _pick(left, questions(table), "Left sample", "left", easiest, key="left")
     second = _pick(right, questions(table), "Right sample", "right", hardest, key="right")
     middle.button("Swap", width="stretch", on_click=_swap, args=(first, second))
-    st.caption("Opens with the easiest (left) and the hardest (right) by CUD; a sample picked elsewhere takes its side.")
-    for column, chosen in zip(st.columns(2), (first, second), strict=True):
-        with column.container(gap=None):
-            describe(table, chosen)
     return first, second
 
 
@@ -87,10 +83,11 @@ def ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe(table: pd.DataFrame, sample_id: str) -> None:
-    """The sample's answer and its difficulty ranks, as text."""
+    """The sample's answer and its difficulty ranks, as text; of how many is said once where it is the same for all."""
     row = table.set_index("sample_id").loc[sample_id]
     columns = {name: f"rank_{name.lower()}" for name in ("CUD", "MRD", "Outcome")}
     words = [f"{name}: {rank_in_words(table[c], row[c])}" for name, c in columns.items() if c in table]
-    anchor = ["an anchor for the other half"] if str(row["cud_role"]).startswith("anchor") else []
-    st.caption("; ".join(words + anchor))
+    if all(word.endswith(f" of {len(table)}") for word in words):
+        words = [*(word.removesuffix(f" of {len(table)}") for word in words[:-1]), words[-1]]
+    st.caption("; ".join(words))
     st.text(row["answer"])  # as text: data is never markup

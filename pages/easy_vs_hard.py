@@ -31,11 +31,11 @@ def compare(of: store.Study, circuits: dict[str, Circuit], table: pd.DataFrame) 
 
 
 def two_samples(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, n_edges: int) -> None:
-    left, right = pair_panel.pick(table)
+    left, right = sample_picker.show_pair(table)
     if left == right:
         st.info("The same sample is on both sides. Choose another for one of them.")
         return
-    pair_panel.show(circuits[left], circuits[right], boundary, pair_panel.SIDES, key="pair", n_edges=n_edges)
+    pair_panel.samples(circuits[left], circuits[right], table, boundary, n_edges)
 
 
 circuits, scores = cached.circuits(study), cached.scores(study)
