@@ -9,11 +9,17 @@ from tests.browser.conftest import go, settle
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 PAGES = ["", "forget_set", "difficulty", "circuits", "easy_vs_hard", "conflicts", "unlearn", "outcomes", "report"]
 VIEWS = [f"outcomes?view={view}" for view in ("One+run", "Evaluation", "Order+of+samples")]
+HEIGHT = """() => Math.max(768, ...[document.documentElement, document.querySelector('[data-testid=stMain]')]
+    .map(e => e?.scrollHeight ?? 0))"""
 STILL = "() => document.getAnimations().every(a => a.playState !== 'running' || a.effect.getComputedTiming().iterations === Infinity)"
 
 
 def violations(page) -> list[str]:
-    """What axe's own choice of rules finds in the whole document, shadow roots included: rule, element and what is wrong."""
+    """What axe's own choice of rules finds in the whole document, shadow roots included: rule, element and what is wrong.
+
+    The window grows to the height of the page, as axe leaves out the contrast of what is scrolled out of sight.
+    """
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": page.evaluate(HEIGHT)})
     page.wait_for_function(STILL)
     page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
