@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from analysis.circuit import edges_frame
+from analysis.circuit import edges_frame, strongest
 from components import circuit_layout, circuit_network
 from tests.made_circuits import edge_names, made_circuit
 
@@ -65,7 +65,7 @@ def test_an_empty_circuit_draws_only_its_ends():
 
 
 def test_a_budget_gives_the_largest_nested_part_that_fits():
-    sizes = [circuit_layout.strongest(CIRCUIT, n) for n in (1, 2, 3, 4, 9)]
+    sizes = [strongest(CIRCUIT, n) for n in (1, 2, 3, 4, 9)]
     assert [part.n_edges for part in sizes] == [1, 1, 1, 4, 4]  # m1's path comes whole or not at all
     assert edge_names(sizes[0]) == {"input->logits"}
 
