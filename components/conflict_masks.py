@@ -77,10 +77,10 @@ def table(found: ConflictMap) -> None:
     st.dataframe(
         rows, hide_index=True, height="content", key="conflict_masks",
         column_config={
-            "mask": st.column_config.TextColumn("Mask", width=176), "stage1": number("Stage 1", format="localized", width=78),
+            "mask": st.column_config.TextColumn("Mask", width=200), "stage1": number("Stage 1", format="localized", width=78),
             "stage2": number("Stage 2", format="localized", width=78), "touched": number("Touched", format="localized", width=78),
             "share": number("Of model", format="%.1f%%", width=70),
-            "meaning": st.column_config.TextColumn("What it does", width=500),
+            "meaning": st.column_config.TextColumn("What it does", width=476),
         },
     )
     st.caption(

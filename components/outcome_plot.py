@@ -40,7 +40,7 @@ def pareto_figure(records: list[RunRecord], chosen: str, selected: Collection[st
     below = sum(r.retain_probability < floor for r in measured)
     if below:
         chart.add_annotation(
-            x=0.99, xref="paper", xanchor="right", y=0.01, yref="paper", yanchor="bottom", showarrow=False,
+            x=0.99, xref="paper", xanchor="right", y=0.13, yref="paper", yanchor="bottom", showarrow=False,
             text=f"at the lower edge: {below} control run{'s' if below > 1 else ''} that kept less",
             font={"size": 12, "color": palette.colours()["muted"]},
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import store
-from components import cached, conflict_source
+from components import cached, conflict_source, masks_plot
 
 KEPT = {"bind": "query-params"}  # what defines the run is in the address
 WITHOUT_RETAIN_LOSS = ("GradAscent", "RMU")  # one holds nothing, the other holds activations
@@ -21,13 +21,13 @@ CURRICULA = ("easy-first", "hard-first")
 WEIGHTS = "weights"  # key of the select box and of its query parameter
 ALL_WEIGHTS = "all"
 WHAT_IFS = {  # masks made from a conflict map: which weights a run may change
-    "clue": "CLUE: first forget nodes forget, then conflict nodes forget and keep.",
+    "clue": "First forget nodes forget, then conflict nodes forget and keep.",
     "forget-only": "Trains the forget nodes alone, to forget and to keep.",
     "conflict-only": "Trains the conflict nodes alone, to forget and to keep.",
-    "conflict-as-everything": "Stage 1 as in clue, then stage 2 trains every head and MLP.",
-    "random": "A control: as clue, but as many random heads and MLPs.",
-    "important": "Nodes with the largest forget scores, to clue's number of parameters.",
-    "gradient": "Single weights with the largest forget gradients, as many as in clue.",
+    "conflict-as-everything": "Stage 1 as in CLUE, then stage 2 trains every head and MLP.",
+    "random": "A control: as CLUE, but as many random heads and MLPs.",
+    "important": "Nodes with the largest forget scores, to CLUE's number of parameters.",
+    "gradient": "Single weights with the largest forget gradients, as many as in CLUE.",
 }
 MORE = {  # flag: label, lowest, highest, help
     "batch-size": ("Batch size", 1, 4096, "Forget samples per forward pass."),
@@ -71,8 +71,8 @@ def parts(study: store.Study, method: str, unset: str, n_epochs: str | None, key
 
 
 def mask_label(source: str, what_if: str) -> str:
-    """A mask as the select box and the address name it."""
-    return f"{'own ' if source == 'own' else ''}conflict map: {what_if}"
+    """A mask as the select box and the address name it, in the words of the Conflict map."""
+    return f"{'own ' if source == 'own' else ''}conflict map: {masks_plot.label(what_if)}"
 
 
 def weights(study: store.Study, n_epochs: str | None) -> dict[str, str]:

@@ -189,9 +189,9 @@ def test_the_demo_computes_no_map(mapped_study, open_page, monkeypatch):
 def test_use_in_a_run_hands_the_mask_to_the_unlearn_page(mapped_study, open_page, links):
     page = open_page("conflicts", what_if="forget-only")
     assert not page.exception and "It may change 200 parameters, 4.0% of the model" in words(page)
-    assert links[layout.PAGES["Unlearn"]] == {"study": "made", "weights": "conflict map: forget-only"}
+    assert links[layout.PAGES["Unlearn"]] == {"study": "made", "weights": "conflict map: forget nodes only"}
     page = open_page("unlearn", **links[layout.PAGES["Unlearn"]])
-    assert page.selectbox(key="weights").value == "conflict map: forget-only"
+    assert page.selectbox(key="weights").value == "conflict map: forget nodes only"
     assert f"--mask {mapped_study.results / 'conflicts'} --what-if forget-only" in page.code[0].value
 
 

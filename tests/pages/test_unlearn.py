@@ -111,7 +111,7 @@ def test_a_mask_reaches_the_command_and_the_name_and_leaves_no_lora(study):
     at = open_page("unlearn")
     assert at.selectbox(key="weights").value == "all" and "--mask" not in at.code[0].value
     at.number_input(key="unlearn_lora-rank").set_value(8)
-    at.selectbox(key="weights").set_value("conflict map: conflict-only").run()
+    at.selectbox(key="weights").set_value("conflict map: conflict nodes only").run()
     words = at.code[0].value.split()
     given = dict(zip(words, words[1:], strict=False))
     assert given["--mask"] == str(study.results / "conflicts") and given["--what-if"] == "conflict-only"
@@ -123,7 +123,7 @@ def test_a_mask_reaches_the_command_and_the_name_and_leaves_no_lora(study):
 @pytest.mark.parametrize(("what_if", "n_epochs", "warned"), [("clue", 1, True), ("clue", 2, False), ("important", 1, False)])
 def test_a_mask_of_two_stages_asks_for_two_epochs(study, what_if, n_epochs, warned):
     write_map(study.results / "conflicts")
-    at = open_page("unlearn", weights=f"conflict map: {what_if}")
+    at = open_page("unlearn", weights=run_options.mask_label("shipped", what_if))
     at.number_input(key="unlearn_epochs").set_value(n_epochs).run()
     assert not at.exception and [warning.value for warning in at.warning] == [
         "This mask trains in two stages, which need at least 2 epochs."
@@ -133,14 +133,14 @@ def test_a_mask_of_two_stages_asks_for_two_epochs(study, what_if, n_epochs, warn
 def test_a_map_computed_here_is_offered_beside_the_shipped_one(study):
     write_map(study.results / "conflicts")
     write_map(conflict_source.own_folder(study))
-    at = open_page("unlearn", weights="own conflict map: clue")
+    at = open_page("unlearn", weights="own conflict map: CLUE")
     assert len(at.selectbox(key="weights").options) == 1 + 2 * len(run_options.WHAT_IFS)
     assert f"--mask {conflict_source.own_folder(study)} --what-if clue" in at.code[0].value
 
 
 def test_only_masks_that_the_map_has_are_offered(study):
     write_map(study.results / "conflicts", made_map(masks={"clue": made_map().masks["clue"]}))
-    assert open_page("unlearn").selectbox(key="weights").options == ["all", "conflict map: clue"]
+    assert open_page("unlearn").selectbox(key="weights").options == ["all", "conflict map: CLUE"]
     (study.results / "conflicts" / "conflicts.json").write_text("damaged")
     at = open_page("unlearn")
     assert not at.exception and not [box for box in at.selectbox if box.key == "weights"]
