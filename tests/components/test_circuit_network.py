@@ -6,7 +6,7 @@ import re
 import pytest
 
 from analysis.circuit import edges_frame, strongest
-from components import circuit_layout, circuit_network
+from components import circuit_layout, circuit_network, state
 from tests.made_circuits import edge_names, made_circuit
 
 EDGES = {"input->a0.h0<q>": 1.0, "a0.h0->m1": -3.0, "m1->logits": 4.0, "input->logits": 2.0}
@@ -92,6 +92,28 @@ def test_data_cannot_end_the_script_of_the_offline_page():
 def test_the_offline_page_shows_what_the_reader_marked():
     marks = {"selected": "m1", "pins": ["a0.h0"], "path": ["input", "m1"]}
     page = circuit_network.offline_html(circuit_network.of_circuit(CIRCUIT, 1) | marks, "Marked")
-    data = json.loads(re.search(r'getElementById\("circuit"\), (.*), null\);', page)[1])
+    data = json.loads(re.search(r"const data = (.*), drawing = ", page)[1])
     assert {key: data[key] for key in marks} == marks and data["axes"]["boundary"] == 1
     assert not re.search(r"""(src|href)\s*=\s*["']?https?:""", page)
+
+
+def test_marks_come_from_the_address_and_those_that_only_other_graphs_have_stay(monkeypatch):
+    kept = {"node": "a9.h0", "pins": ["m1", "a9.h0"], "path": ["input", "a9.h0"]}
+    for name in kept:
+        monkeypatch.setattr(state, name, lambda name=name: kept[name])
+    for setter, name in (("select_node", "node"), ("set_pins", "pins"), ("set_path", "path")):
+        monkeypatch.setattr(state, setter, lambda value, name=name: kept.update({name: value}))
+    drawn = []
+    monkeypatch.setattr(circuit_network, "_component", lambda: lambda **given: drawn.append(given))
+    view = circuit_network.of_circuit(CIRCUIT, 1)
+    assert circuit_network.show(view, key="graph") is None
+    marks = {"node": None, "pins": ["m1"], "path": None}
+    assert {name: drawn[0]["data"][key] for name, key in zip(marks, ("selected", "pins", "path"), strict=True)} == marks
+    for marked, expected in (
+        (marks, {"node": "a9.h0", "pins": ["a9.h0", "m1"], "path": ["input", "a9.h0"]}),
+        ({"node": "m1", "pins": [], "path": ["input", "m1"]}, {"node": "m1", "pins": ["a9.h0"], "path": ["input", "m1"]}),
+    ):
+        monkeypatch.setattr(circuit_network.st, "session_state", {"graph": {"marks": marked}})
+        drawn[-1]["on_marks_change"]()
+        assert kept == expected
+    assert circuit_network.show(view, key="graph") == "m1" and drawn[-1]["data"]["path"] == ["input", "m1"]

@@ -124,7 +124,7 @@ def test_nothing_on_a_path_is_said_and_not_drawn(scored_study, open_page):
 
 FORMS = ["Graph as HTML", "Edges as CSV", "Nodes as CSV", "EAP-IG JSON", "GraphML", "Attribution graph JSON"]
 CHOICES = [
-    {"rule": "Strongest edges", "strongest": "25"},
+    {"rule": "Strongest edges", "strongest": "25", "pins": "logits,nowhere", "path": "input,logits"},
     {"rule": "Share of score mass", "mass": "60", "late_from": "3", "edge_sign": "supports", "edge_inputs": ["q", "v"]},
     {"edges": "20", "late_from": "1", "edge_sign": "suppresses"},
 ]
@@ -147,8 +147,11 @@ def test_graph_tables_shares_and_files_hold_the_same_edges(scored_study, open_pa
     assert {name: edge["group"] for name, edge in drawn.items()} == dict(zip(edges["edge"], edges["side"], strict=True))
     content = {name.removeprefix(f"circuit-{sample}."): as_text(make()) for name, make in offered.items()}
     assert len(content) == len(FORMS)
-    for held in (in_html, in_csv, in_eap_ig, in_graphml):
+    assert {edge["id"] for edge in in_html(content, "edges")} == set(drawn)
+    for held in (in_csv, in_eap_ig, in_graphml):
         assert held(content) == set(drawn), held
+    marks = in_html(content, "pins"), in_html(content, "path")
+    assert marks == ((["logits"], ["input", "logits"]) if "pins" in query else ([], None))
     assert pd.read_csv(io.StringIO(content["nodes.csv"]))["in_degree"].sum() == len(edges)
     graph = json.loads(content["attribution-graph.json"])
     assert sum(len(link["inputs"]) for link in graph["links"]) == len(edges)
@@ -165,9 +168,8 @@ def as_text(content: str | bytes) -> str:
     return content if isinstance(content, str) else content.decode()
 
 
-def in_html(content: dict[str, str]) -> set[str]:
-    view = content["html"].rpartition('getElementById("circuit"), ')[2]
-    return {edge["id"] for edge in json.JSONDecoder().raw_decode(view)[0]["edges"]}
+def in_html(content: dict[str, str], key: str) -> list | None:
+    return json.JSONDecoder().raw_decode(content["html"].rpartition("const data = ")[2])[0][key]
 
 
 def in_csv(content: dict[str, str]) -> set[str]:
