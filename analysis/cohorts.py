@@ -41,7 +41,7 @@ def cohorts(ranks: pd.Series, share: float = 0.25) -> pd.Series:
     """
     _check_share(share)
     place = ranks.rank(method="first")
-    n_each = max(1, int(share * place.count())) if ranks.nunique() > 1 else 0
+    n_each = max(1, int(round(share * place.count(), 9))) if ranks.nunique() > 1 else 0
     cohort = pd.Series("middle", index=ranks.index)
     cohort[place <= n_each] = "hard"
     cohort[place > place.count() - n_each] = "easy"

@@ -1,9 +1,10 @@
 """In which share of a cohort's circuits is each edge, and for which edges do two cohorts differ by more than chance?
 
 One Fisher's exact test per edge: given in how many circuits the edge is, it counts every way of dealing out the two cohorts'
-labels, so it is the permutation test of the difference with all permutations, and holds for small cohorts. Thousands of edges
-would give false alarms by the dozen at p < 0.05: Benjamini and Hochberg's (1995) q bounds the expected share of them among the
-edges that pass. Tests of edges are not independent (circuits are grown and pruned); `by_chance` measures what that does here.
+labels, so it is a permutation test with all permutations, and holds for small cohorts. As extreme are divisions no more probable than
+the one seen; for cohorts of one size these are those at least as far apart. Thousands of edges would give false alarms by the dozen at
+p < 0.05: Benjamini and Hochberg's (1995) q bounds the expected share of them among the edges that pass, if tests are independent or
+go together. Those of edges need not (circuits are grown and pruned); `by_chance` measures what that does where nothing differs.
 """
 
 from functools import cache

@@ -60,7 +60,7 @@ def _text_table(file: Path) -> pd.DataFrame:
 def _generations(rows: pd.DataFrame) -> pd.Series:
     if not {"sample_id", "generation"} <= set(rows):
         return pd.Series(dtype=str)
-    return rows.drop_duplicates("sample_id").set_index("sample_id")["generation"].map(_plain_cell)
+    return rows.drop_duplicates("sample_id").set_index("sample_id")["generation"].map(store.plain_cell)
 
 
 def _moved(rows: pd.DataFrame) -> pd.Series:
@@ -68,11 +68,6 @@ def _moved(rows: pd.DataFrame) -> pd.Series:
         return pd.Series(dtype=float)
     layers = rows[(rows["component"] == "all") & (rows["layer"] != "all")].set_index("layer")["relative_l2"]
     return pd.to_numeric(layers)
-
-
-def _plain_cell(cell: str) -> str:
-    """Without the apostrophe that `store.write_csv` puts before what a spreadsheet would run."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in store.FORMULA else cell
 
 
 def sampling(record: RunRecord) -> str:
@@ -167,3 +162,12 @@ def _table(file: Path, columns: list[str], command: str) -> pd.DataFrame:
         raise ValueError(f"{file}: expected the columns {', '.join(columns)}; {error.args[0]} is missing") from error
     except (OSError, ValueError) as error:
         raise ValueError(f"{file}: expected a table as `{command}` writes it: {error}") from error
+
+
+def provenance(file: Path) -> dict[str, Any]:
+    """What a result was computed from, as the record beside it says; empty where there is none that can be read."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

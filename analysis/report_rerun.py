@@ -52,7 +52,8 @@ def script(found: Collected) -> bytes:
              f"# Expected data: forget set {samples_hash(found.forget)}, retain set {samples_hash(found.retain)}.",
              "# A run whose method arguments differ from its preset's, or whose mask was a file of one's own, needs these by hand: see "
              "config.json.",
-             "# Not in here: samples unlearned alone, sensitivity of MRD, comparisons over seeds (alone, sensitivity, compare-*).",
+             "# Not in here: circuits after a run, samples unlearned alone, sensitivity of MRD, comparisons over seeds (circuits, "
+             "alone, sensitivity, compare-*).",
              "set -eu", ""]
     return "\n".join([*lines, *map(jobs.command_line, commands(found)), ""]).encode()
 

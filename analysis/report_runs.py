@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis import open_unlearning
+from analysis import open_unlearning, store
 from analysis.report_data import Collected
 from analysis.runs import Run
 
@@ -19,6 +19,7 @@ BY_INDEX = {  # metric: open-unlearning's keys by column of evaluation.csv, as `
     "exact_memorization": {"score": "exact_memorisation"}, "extraction_strength": {"score": "extraction_strength"},
     "forget_truth_ratio": {"score": "truth_ratio"},
 }
+TEXT = ("answer", "generation")  # columns of evaluation.csv
 ABOUT = """Runs of Lethe in the layout of open-unlearning (github.com/locuslab/open-unlearning).
 
 saves/unlearn/<task_name>/config.yaml       settings under open-unlearning's names; `lethe` holds them as Lethe recorded them
@@ -67,12 +68,13 @@ def _evals(folder: Path) -> dict[str, bytes]:
 
 
 def _rebuilt(summary: dict[str, Any], table: Path) -> dict[str, Any]:
-    rows = pd.read_csv(table, keep_default_na=False, na_values=[""]) if table.is_file() else pd.DataFrame()
+    known = {"keep_default_na": False, "na_values": [""], "dtype": dict.fromkeys(TEXT, str)}  # 1912 and NA are answers, too
+    rows = pd.read_csv(table, **known) if table.is_file() else pd.DataFrame()
+    rows = rows.assign(**{column: rows[column].fillna("").map(store.plain_cell) for column in TEXT if column in rows})
     result: dict[str, Any] = {}
     for name, value in summary.items():
         result[name] = {"agg_value": value}
         columns = BY_INDEX.get(name, {"score": name} if name.startswith("mia_") else {})
         if columns and {"row", *columns.values()} <= set(rows):
-            text = [column for column in columns.values() if rows[column].dtype.kind not in "fi"]
-            result[name]["value_by_index"] = open_unlearning.by_index(rows.fillna(dict.fromkeys(text, "")), columns)
+            result[name]["value_by_index"] = open_unlearning.by_index(rows, columns)
     return result

@@ -116,7 +116,7 @@ def extremes(found: Collected) -> dict[str, Circuit] | None:
     ranks = None if ranks is None else ranks[ranks.index.isin(list(found.circuits))].dropna()
     if ranks is None or not len(ranks):
         return None
-    return {"hard": found.circuits[str(ranks.idxmin())], "easy": found.circuits[str(ranks.idxmax())]}
+    return {"hardest": found.circuits[str(ranks.idxmin())], "easiest": found.circuits[str(ranks.idxmax())]}
 
 
 def conflict_nodes(found: ConflictMap) -> pd.DataFrame:

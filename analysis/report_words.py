@@ -70,13 +70,14 @@ def _of_circuits(compared: pd.DataFrame) -> Finding:
     rows = compared[(compared["cohorts_by"] == by) & (compared["p_holm"] < 0.05)]
     if rows.empty:
         return Finding("Circuits",
-                       f"no depth read-out differs between memories hard and easy by {by} (Holm-corrected p of 0.05 or more).")
+                       f"no difference in depth can be told between memories hard and easy by {by} (Holm-corrected p of 0.05 or more).")
     each = [
         f"{READOUTS[row.value].lower()} {row.hard:.2f} against {row.easy:.2f} (difference {row.difference_low:.2f} to "
         f"{row.difference_high:.2f}; Cliff's delta {row.cliffs_delta:+.2f}, chance within {row.chance_delta:.2f})"
         for row in rows.itertuples()
     ]
-    return Finding(f"Circuits of memories hard and easy by {by} differ", f"{'; '.join(each)}.")
+    rest = "" if len(rows) == (compared["cohorts_by"] == by).sum() else " For the other depth read-outs no difference can be told."
+    return Finding(f"Circuits of memories hard and easy by {by} differ", f"{'; '.join(each)}.{rest}")
 
 
 def _interval(row: pd.Series, name: str) -> str:

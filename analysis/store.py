@@ -183,13 +183,13 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
             return None
         for column in frame:
             is_text = column in ("sample_id", "question", "answer", "template", "cud_role")
-            frame[column] = frame[column].map(_plain_cell) if is_text else pd.to_numeric(frame[column])
+            frame[column] = frame[column].map(plain_cell) if is_text else pd.to_numeric(frame[column])
         return frame, json.loads((folder / "scores.json").read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder}: expected scores.csv and scores.json, as the command `score` writes them: {error}") from error
 
 
-def _plain_cell(cell: str) -> str:
+def plain_cell(cell: str) -> str:
     """A cell without the apostrophe that `write_csv` put before it."""
     return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA else cell
 

@@ -20,10 +20,10 @@ def alike(table: pd.DataFrame) -> str:
     )
     difference = f"{100 * gap.mean():+.1f} points [{100 * low:.1f}, {100 * high:.1f}], p = {p:.4f}"
     if not p < 0.05:
-        return change + f"So unlearning moves a circuit as far as going to another sample does ({difference})."
+        return change + f"Whether that is more or less than between two samples cannot be told ({difference})."
     if gap.mean() < 0:
         return change + f"So unlearning moves a circuit further than going to another sample does ({difference})."
-    return change + f"So it stays a little more like its old self than like another sample's ({difference})."
+    return change + f"So it stays more like its old self than like another sample's ({difference})."
 
 
 def changed(table: pd.DataFrame, readouts: dict[str, str]) -> str:
@@ -44,7 +44,7 @@ def apart(compared: pd.DataFrame, readouts: dict[str, str]) -> str:
         return f"Too few samples to set easy against hard ({n})."
     differ = compared[compared["p_holm"] < 0.05]
     if differ.empty:
-        return f"Easy and hard samples' circuits change alike: no difference can be told ({n})."
+        return f"Easy and hard samples' circuits: no difference in how they change can be told ({n})."
     words = [
         f"{readouts[value].lower()} by {row['hard']:+.2f} in hard and {row['easy']:+.2f} in easy samples"
         for value, row in differ.iterrows()
@@ -61,9 +61,9 @@ def control(forgotten: pd.DataFrame, kept: pd.DataFrame | None, readouts: dict[s
     compared = compare(both, cohort, ("keep", "forget"))
     own, depth = compared.loc["own"], compared.drop("own")
     words = f"{own['keep']:.0%} of their edges in common before and after the run, those to be forgotten {own['forget']:.0%}"
-    alike = "no more than chance would give" if not own["p_holm"] < 0.05 else f"a difference, Holm-corrected p = {own['p_holm']:.4f}"
+    alike = "no difference can be told" if not own["p_holm"] < 0.05 else f"a difference, Holm-corrected p = {own['p_holm']:.4f}"
     differ = depth[depth["p_holm"] < 0.05]
-    rest = "The depth read-outs change alike in both: **what changes is the model, not only what it forgets**."
+    rest = "In how depth read-outs change no difference can be told: **no sign that it is special to what is to be forgotten**."
     if len(differ):
         names = ", ".join(readouts[value].lower() for value in differ.index)
         rest = f"Of the depth read-outs, {names} change otherwise in those to be forgotten."

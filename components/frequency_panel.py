@@ -13,9 +13,10 @@ LEAST = 0.1  # difference in frequency from which edges that do not pass can be 
 MOST_EDGES = 400  # more cannot be read
 EXPLANATION = """
 *Edge frequency* is the share of a cohort's circuits that have an edge. Each edge that some circuits of the two cohorts have and some
-lack is tested by Fisher's exact test, which is the permutation test of the difference in frequency with every permutation counted. An
-edge passes at a false-discovery rate of 5% (Benjamini and Hochberg): of the edges that pass, at most 5% are expected to be false.
-The control does the same between 100 pairs of disjoint random cohorts of the same sizes.
+lack is tested by Fisher's exact test (two-sided), a permutation test with every permutation counted. An edge passes at a
+false-discovery rate of 5% (Benjamini and Hochberg): of the edges that pass, at most 5% are expected to be false if edges are
+independent or come and go together. Some exclude each other instead: so the control does the same between 100 pairs of disjoint random
+cohorts of the same sizes, where no edge should pass.
 """
 
 

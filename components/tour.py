@@ -158,7 +158,8 @@ def _depth(main: pd.DataFrame | None) -> str | None:
     if main is None or not {"Late share", "Longest path"} <= set(main.index):
         return None
     late, path = main.loc["Late share"], main.loc["Longest path"]
-    return f"Over all memories, harder ones run {_way(late, 'later', 'earlier')} and along {_way(path, 'longer', 'shorter')} paths."
+    ways = f"run {_way(late, 'later', 'earlier')} and along {_way(path, 'longer', 'shorter')} paths"
+    return f"Over all memories, as far as can be told, harder ones {ways}."
 
 
 def _way(row: pd.Series, more: str, less: str) -> str:

@@ -22,6 +22,7 @@ def test_the_first_ranks_are_hard_the_last_easy_and_missing_ones_unscored():
     ranks = pd.Series([8.0, 1, 2, 3, 4, 5, 6, 7, np.nan])
     assert cohorts(ranks, 0.25).tolist() == ["easy", "hard", "hard", *["middle"] * 4, "easy", "unscored"]
     assert cohorts(ranks, 0.5).value_counts().to_dict() == {"hard": 4, "easy": 4, "unscored": 1}
+    assert (cohorts(pd.Series(range(180)), 0.35) == "hard").sum() == 63  # 0.35 * 180 is 62.99... to a computer
 
 
 def test_equal_ranks_make_no_cohorts():

@@ -26,7 +26,8 @@ def test_no_path_has_a_stronger_weakest_edge(seed):
     for source, target, score in to_networkx(circuit).edges(data="score"):  # of parallel edges the strongest
         old = graph.edges[source, target]["size"] if graph.has_edge(source, target) else 0.0
         graph.add_edge(source, target, size=max(abs(score), old))
-    widths = {tuple(p): min(graph.edges[e]["size"] for e in nx.utils.pairwise(p)) for p in nx.all_simple_paths(graph, "input", "logits")}
+    paths = nx.all_simple_paths(graph, "input", "logits")
+    widths = {tuple(path): min(graph.edges[edge]["size"] for edge in nx.utils.pairwise(path)) for path in paths}
     assert len(widths) > 3 and len(set(widths.values())) > 1
     total = np.abs(circuit.scores[circuit.in_circuit]).astype(float).sum()
     assert widths[tuple(found[0])] == max(widths.values()) == pytest.approx(found[1] * total, rel=1e-6)

@@ -11,12 +11,13 @@ import zipfile
 from html.parser import HTMLParser
 from statistics import fmean
 
+import pandas as pd
 import pytest
 import typer
 import yaml
 from typer.testing import CliRunner
 
-from analysis import report, report_rerun, report_words, store
+from analysis import report, report_rerun, report_runs, report_words, store
 from analysis.__main__ import app
 from analysis.dataset import samples_hash
 from analysis.report_data import collect, parts
@@ -111,7 +112,8 @@ def test_the_figures_are_those_on_disk(hostile):
     left = fmean(float(row["probability_after"]) for row in on_disk)
     row = next(row for row in table(inside["csv/runs.csv"]) if row["name"] == "a-run")
     assert math.isclose(float(row["forget_probability"]), left, rel_tol=1e-6) and row["n_forgotten"] == "5"
-    assert f"{left:.3f}" in Page(files[report.PAGE].decode()).text
+    text = Page(files[report.PAGE].decode()).text
+    assert f"{left:.3f}" in text and "The hardest memory: " in text and "The easiest memory: " in text
     memories = table(inside["csv/memories.csv"])
     assert [row["rank_cud"] for row in memories] == [str(rank) for rank in range(1, 9)]
     assert [row["cohort"] for row in memories] == ["hard"] * 2 + ["middle"] * 4 + ["easy"] * 2
@@ -140,6 +142,19 @@ def test_runs_lie_as_open_unlearning_has_them(hostile):
     assert evaluation["forget_Q_A_Prob"]["agg_value"] == 0.25 and evaluation["privleak"]["agg_value"] == "not computed: needs <b>"
     folder = run_folder(found.study, "a-run")
     assert inside["saves/unlearn/a-run/samples.csv"] == (folder / "samples.csv").read_bytes()
+
+
+def test_an_evaluation_put_together_again_has_the_texts_as_they_were(tmp_path):
+    """Not as numbers, not as missing, and without what keeps a spreadsheet from running them."""
+    texts = {"answer": ["1912", "1913", "7"], "generation": ["=Ana 9", "NA", ""]}
+    store.write_csv(tmp_path / "evaluation.csv", pd.DataFrame({"row": [4, 0, 2], "rouge_l": [0.5, 0.0, None], **texts}))
+    store.write_json(tmp_path / "LETHE_SUMMARY.json", {"forget_Q_A_ROUGE": 0.25, "privleak": "not computed: needs a holdout"})
+    made = json.loads(report_runs._evals(tmp_path)["LETHE_EVAL.json"])
+    assert made["privleak"] == {"agg_value": "not computed: needs a holdout"}
+    rows = made["forget_Q_A_ROUGE"]["value_by_index"]
+    assert list(rows) == ["4", "0", "2"] and [row["rougeL_recall"] for row in rows.values()] == [0.5, 0.0, None]
+    assert [row["ground_truth"] for row in rows.values()] == texts["answer"]
+    assert [row["generation"] for row in rows.values()] == texts["generation"]
 
 
 def test_commands_are_ones_that_the_program_takes(hostile):
