@@ -24,14 +24,15 @@ STYLE = """
 [data-testid="stMain"] [data-testid="stPageLink-NavLink"] p { text-decoration: underline; text-underline-offset: 3px; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 [data-testid="stCode"] .token { color: inherit !important; }
+[data-testid="stJson"] * { color: inherit !important; background-color: transparent !important; }
 button[kind^="primary"], button[kind^="primary"]:hover, [data-testid="stMultiSelect"] span[title] {
   color: light-dark(#ffffff, #12181f); }
 [data-testid="stFileUploaderDropzone"] { visibility: hidden; position: relative; }
 [data-testid="stFileUploaderDropzone"] > *, [data-testid="stFileUploaderDropzone"]::before { visibility: visible; }
 [data-testid="stFileUploaderDropzone"]::before { content: ""; position: absolute; inset: 0; border: 1px dashed; border-radius: inherit;
   opacity: 0.4; pointer-events: none; }
-"""  # Streamlit's paddings would take a third of a 768-pixel screen. Its captions, code and, on dark, what stands on its primary hue
-# is too faint; its drop zone has a role that contradicts its label: hidden, with content and frame shown, it has none
+"""  # Streamlit's paddings would take a third of a 768-pixel screen. Its captions, code, JSON and, on dark, what stands on its primary
+# hue is too faint; its drop zone has a role that contradicts its label: hidden, with content and frame shown, it has none
 
 
 def begin(title: str, question: str) -> store.Study:

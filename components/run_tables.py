@@ -1,43 +1,15 @@
-"""Tables of runs, of one run's samples and of jobs, in which a row can be selected."""
+"""Tables of one run's samples and of jobs, in which a row can be selected."""
 
 from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, outcomes, runs
+from analysis import jobs, runs
 from components import state
 from components.run_form import duration
 
 NUMBER = st.column_config.NumberColumn
-
-
-def choose_run(records: list[runs.RunRecord], chosen: str, *, key: str) -> None:
-    """The run table; selecting a row puts the run into the address."""
-    table = pd.DataFrame({
-        "Run": [r.name for r in records],
-        "Method": [r.method for r in records],
-        "Learning rate": [r.learning_rate for r in records],
-        "Epochs": [r.n_epochs for r in records],
-        "Forget prob.": [r.forget_probability for r in records],
-        "Retain prob.": [r.retain_probability for r in records],
-        "Forgotten": [f"{r.n_forgotten} of {r.n_samples}" for r in records],
-        "Seconds": [r.seconds for r in records],
-    })
-    masks, samplings = [record.mask for record in records], [outcomes.sampling(record) for record in records]
-    for column, values, usual in (("Mask", masks, "none"), ("Sampling", samplings, "uniform")):
-        if set(values) - {usual}:
-            table.insert(2, column, values)
-    formats = {
-        "Run": st.column_config.TextColumn(pinned=True, width=170),
-        "Learning rate": NUMBER(format="%.1e", width=110),
-        "Forget prob.": NUMBER(format="%.2f", width="small", help="After: mean over forget samples of exp(-NLL per token)"),
-        "Retain prob.": NUMBER(format="%.2f", width="small", help="The same over retain samples"),
-        "Forgotten": st.column_config.TextColumn(width="small", help=f"Probability below {runs.FORGOTTEN_BELOW} after the run"),
-        "Seconds": NUMBER(format="%.0f", width="small"),
-    }
-    names = [r.name for r in records]
-    _select(table, formats, names, chosen, lambda name: state.set_parameter("run", name), f"{key}_{'_'.join(names)}")
 
 
 def sample_table(run: runs.Run, known: pd.DataFrame, observed: pd.Series | None, says: pd.Series | None = None) -> pd.DataFrame:
@@ -61,7 +33,7 @@ def choose_sample(table: pd.DataFrame, chosen: str | None, *, key: str) -> None:
         "question": st.column_config.TextColumn("Question", width=180 if "says" in table else 250),
         "answer": st.column_config.TextColumn("Answer", width=165 if "says" in table else 200),
         "says": st.column_config.TextColumn("Says now", width=165, help="Greedy generation after the run"),
-        "cohort": st.column_config.TextColumn("Cohort", width=70, help="Quarters by CUD rank"),
+        "cohort": st.column_config.TextColumn("Cohort", width=70, help="By the rule of the Difficulty page"),
         "rank_cud": NUMBER("CUD rank", format="%.1f", width=75, help="1 = predicted hardest to forget"),
         "probability_before": NUMBER("Before", format="%.2f", width=65, help="Probability per answer token"),
         "probability_after": st.column_config.ProgressColumn("After", **probability),
@@ -102,7 +74,7 @@ def job_name(job: jobs.Job) -> str:
 
 def _select(
     table: pd.DataFrame, formats: dict, ids: list[str], chosen: str | None, pick: Callable[[str], None], key: str,
-    *, height: int | str = "auto", missing: str = "not measured",
+    *, height: int | str = "auto", missing: str | None = None,
 ) -> None:
     """A table of which one row can be selected, at first that of `chosen`; a new selection calls `pick` with the row's id."""
 
