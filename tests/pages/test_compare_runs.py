@@ -52,6 +52,7 @@ def test_runs_that_are_gone_are_said_to_be_gone(three):
     assert not at.exception and "2 of the runs named in this address" in at.warning[0].value and "1 is compared" in texts(at)
 
 
+@pytest.mark.slow
 def test_no_more_than_ten_are_compared(study):
     names = [f"run{i:02}" for i in range(12)]
     for name in names:
@@ -71,11 +72,13 @@ def test_filters_sorting_and_text_narrow_the_table(three):
     assert not at.exception and "No run fits these filters" in texts(at)
 
 
+@pytest.mark.slow
 def test_differences_only_hides_what_all_share(three):
     shown = list(table(open_page("outcomes", runs_differences="true")))
     assert {"Run", "Method", "Seed", "Retain prob.", "Origin"} == set(shown)
 
 
+@pytest.mark.slow
 def test_means_over_seeds_say_how_many_and_how_far(three):
     rows = table(open_page("outcomes", runs_means="true")).set_index("Method")
     assert rows["Runs"].to_dict() == {"RMU": 1, "NPO": 2}

@@ -35,6 +35,7 @@ def test_parameters_and_memory_are_counted_from_the_headers(with_model, open_pag
     assert "not computed: needs the model's safetensors" in study_card.memory(0)
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_read_are_said_so(with_model, open_page, monkeypatch):
     from components import cached
 
