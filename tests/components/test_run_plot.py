@@ -69,6 +69,17 @@ def test_pareto_leaves_out_runs_that_did_not_measure_retain():
     assert list(chart.data[0].marker.symbol) == ["square"]
 
 
+def test_pareto_marks_the_selected_joins_seeds_and_leaves_the_control_off_the_front():
+    """a and b differ in their seed; c is beaten by a; the control forgets most."""
+    runs = {name: replace(record(name, retain), forget_probability=forget, n_epochs=epochs) for name, forget, retain, epochs in (
+        ("a", 0.2, 0.8, 10), ("b", 0.5, 0.9, 10), ("c", 0.3, 0.7, 5), ("gone", 0.0, 0.1, 10))}
+    runs["b"], runs["gone"] = replace(runs["b"], seed=1), replace(runs["gone"], method="GradAscent")
+    lines = {trace.name: trace for trace in outcome_plot.pareto_figure(list(runs.values()), "a", ["c"]).data}
+    assert list(lines["NPO"].marker.symbol) == ["square", "square-open", "square"] and list(lines["NPO"].marker.size) == [18, 12, 12]
+    assert list(lines["Pareto front"].x) == [0.2, 0.5] and list(lines["Pareto front"].y) == [0.8, 0.9]
+    assert list(lines[None].x) == [0.2, 0.5, None]
+
+
 def test_bars_show_value_n_and_interval():
     samples = pd.DataFrame({"sample_id": ["s0", "s1", "s2"], "probability_after": [0.2, 0.2, 0.9]})
     chart = outcome_plot.bars_figure(outcome_by_cohort(samples, pd.Series({"s0": "hard", "s1": "hard", "s2": "easy"})))
