@@ -75,11 +75,15 @@ def table(made: pd.DataFrame, readouts: dict[str, str]) -> pd.DataFrame:
     columns = {"Read-out": list(readouts.values())}
     for cohort, rows in made.groupby("cohort", sort=False):
         rows = rows.set_index("value").loc[list(readouts)]
-        columns[f"{str(cohort).capitalize()} (n = {int(rows['n'].max())})"] = [
-            f"{row.mean:+.2f} [{row.low:+.2f}, {row.high:+.2f}]" for row in _rows(rows)
-        ]
-        columns[f"p, {cohort}"] = rows["p_holm"].map("{:.4f}".format).tolist()
+        columns[f"{str(cohort).capitalize()} (n = {int(rows['n'].max())})"] = [_change(row) for row in _rows(rows)]
+        columns[f"p, {cohort}"] = ["too few samples" if p != p else f"{p:.4f}" for p in rows["p_holm"]]
     return pd.DataFrame(columns)
+
+
+def _change(row) -> str:
+    """Mean [95 % interval], as far as there are samples for either."""
+    interval = "" if row.low != row.low else f" [{row.low:+.2f}, {row.high:+.2f}]"
+    return "no sample" if row.mean != row.mean else f"{row.mean:+.2f}{interval}"
 
 
 def _rows(frame: pd.DataFrame):

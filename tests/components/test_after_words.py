@@ -52,3 +52,10 @@ def test_the_table_has_a_row_per_readout_and_a_column_per_cohort():
     table = after_words.table(circuits_after.summary(change(0, -1), COHORT), READOUTS)
     assert table["Read-out"].tolist() == ["Mean layer", "Late share"]
     assert table["Hard (n = 8)"][0].startswith("-1.00 [-1.") and table["Easy (n = 8)"][0].startswith("+0.00")
+
+
+def test_a_cohort_too_small_for_an_interval_shows_none():
+    cohort = pd.Series(["hard"] + ["middle"] * 15, index=range(16))
+    row = after_words.table(circuits_after.summary(change(-1, -1), cohort), READOUTS).loc[0]
+    assert row["Easy (n = 0)"] == "no sample" and row["Hard (n = 1)"] == "-0.80" and row["p, hard"] == "too few samples"
+    assert not row.str.contains("nan").any()
