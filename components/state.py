@@ -60,7 +60,7 @@ def set_boundary(layer: int) -> None:
 def boundary(n_layers: int) -> int:
     """The first late layer as the slider has it, or will have it: half of the layers where the address says nothing of use."""
     given = str(st.session_state.get(BOUNDARY, st.query_params.get(BOUNDARY, "")))
-    return min(max(int(given), 1), max(1, n_layers - 1)) if given.isascii() and given.isdigit() else max(1, n_layers // 2)
+    return min(max(int(given), 1), max(1, n_layers - 1)) if re.fullmatch("[0-9]{1,9}", given) else max(1, n_layers // 2)
 
 
 def clamp(key: str, low: int, high: int) -> None:

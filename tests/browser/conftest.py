@@ -19,9 +19,13 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
-SETTLED = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
-    && document.querySelector('h1')
-    && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]')"""
+SETTLED = """() => {
+    const still = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+        && document.querySelector('h1')
+        && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]');
+    window.stillSince = still ? window.stillSince ?? performance.now() : null;
+    return still && performance.now() - window.stillSince > 500;
+}"""  # for half a second: it takes a moment until what was clicked reaches the server
 
 
 def pytest_collection_modifyitems(items):
@@ -151,6 +155,7 @@ def go(page, address: str):
 
 
 def settle(page) -> None:
+    page.evaluate("window.stillSince = null")
     page.wait_for_function(SETTLED)
     assert page.locator("[data-testid=stException], [data-testid=stErrorElementStack]").all_inner_texts() == []
 

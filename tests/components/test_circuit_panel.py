@@ -3,6 +3,14 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components import state
+
+
+@pytest.mark.parametrize(("said", "expected"), [("3", 3), ("99", 7), ("0", 1), ("9" * 5000, 4), ("-1", 4), ("²", 4), ("", 4)])
+def test_any_address_gives_a_boundary(said, expected, monkeypatch):
+    monkeypatch.setattr(state.st, "query_params", {"late_from": said})
+    assert state.boundary(8) == expected
+
 
 @pytest.mark.parametrize(("n_layers", "kept", "expected"), [(1, 9, 1), (2, 9, 1), (3, 9, 2), (12, 9, 9), (12, None, 6), (12, -1, 1)])
 def test_the_boundary_fits_the_model(n_layers, kept, expected):
