@@ -12,6 +12,11 @@ from components.run_form import short
 from components.run_options import SAMPLINGS
 
 LABELS = {name: label for name, (label, _) in SAMPLINGS.items()}
+EXPLANATION = """
+Each order is trained from the same model with the same seeds and the same number of updates; what is shown is the answer probability
+afterwards. A difference is taken seed by seed to the run with uniform sampling of the same seed, and its 95% t interval is over seeds.
+The hard quarter is that of the cross-fitted CUD.
+"""
 TITLES = {"forget": "forget", "forget_hard": "forget, hard quarter", "retain": "retain"}
 
 
@@ -39,6 +44,7 @@ def show(study: store.Study) -> None:
         st.dataframe(readable(summary), hide_index=True, height="content", key="curricula_table")
     name = f"{study.slug}-curricula.csv"
     st.download_button("Download every run (CSV)", store.csv_bytes(table), name, "text/csv", key="curricula_csv")
+    layout.computed(EXPLANATION, outcomes.provenance(study.results / "curricula" / "curricula.json"))
 
 
 def sentence(method: str, summary: pd.DataFrame) -> str:

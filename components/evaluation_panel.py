@@ -30,6 +30,12 @@ OTHERS = {  # metrics that say nothing of forgetting by themselves, by the begin
 }
 MEASURED_BY_RUNS = ("forget_Q_A_Prob", "retain_Q_A_Prob")  # of the model before unlearning
 BEFORE = "Before"
+EXPLANATION = """
+An evaluation runs the model after unlearning on the forget and the retain set. Answer probability, ROUGE-L, truth ratio, forget quality
+and model utility are those of open-unlearning. A metric that sets the run against the retain-only model, which never saw the forget
+set, or against a holdout set is only there where that is. *After relearning*: the run is trained on a few forget samples, the others
+are measured. *int8, int4*: the weights are rounded first. Each figure is of one run.
+"""
 
 
 def show(study: store.Study, records: dict[str, runs.RunRecord], chosen: str, compared: Collection[str] = ()) -> None:
@@ -55,10 +61,11 @@ def show(study: store.Study, records: dict[str, runs.RunRecord], chosen: str, co
     if not found:
         return
     original = before(study, records[chosen])
-    _figures(original, found)
+    _figures(original, found, f"{study.slug}-evaluation.csv")
     if len(original) <= len(MEASURED_BY_RUNS):
         with st.expander("Before: only the answer probabilities are known. How to measure the rest"):
             st.code(jobs.command_line(command(study, short(study.model), study.results)), language="bash", wrap_lines=True)
+    layout.computed(EXPLANATION, {run: outcomes.provenance(records[run].folder / "evaluation" / "manifest.json") for run in found})
 
 
 def before(study: store.Study, record: runs.RunRecord) -> dict[str, Any]:
@@ -72,13 +79,18 @@ def before(study: store.Study, record: runs.RunRecord) -> dict[str, Any]:
     return dict(zip(MEASURED_BY_RUNS, (record.forget_before, record.retain_before), strict=True))
 
 
-def _figures(original: dict[str, Any], found: dict[str, outcomes.Evaluation]) -> None:
+def _figures(original: dict[str, Any], found: dict[str, outcomes.Evaluation], file: str) -> None:
     summaries = {run: evaluation.summary for run, evaluation in found.items()}
+    rows, text_column = table(original, summaries), st.column_config.TextColumn
     st.dataframe(
-        table(original, summaries), hide_index=True, height="content", key="evaluation_table",
-        column_config={"Group": st.column_config.TextColumn(width=152), "Metric": st.column_config.TextColumn(width=378, pinned=True),
-                       "Direction": st.column_config.TextColumn(width=195)},
+        rows, hide_index=True, height="content", key="evaluation_table",
+        column_order=[name for name in rows if name != "Group"],  # which the order of the rows shows; the file has it
+        column_config={
+            "Metric": text_column(width=365, pinned=True), BEFORE: text_column(width=62), "Direction": text_column(width=195),
+            **{run: text_column(width=94) for run in found},
+        },
     )
+    st.download_button("Download this table (CSV)", store.csv_bytes(rows), file, "text/csv", on_click="ignore", key="evaluation_csv")
     for line in gaps(summaries):
         st.caption(layout.escape(line))
     moved = {run: evaluation.moved for run, evaluation in found.items() if len(evaluation.moved)}

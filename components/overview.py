@@ -125,11 +125,13 @@ def takeaways(overview: Overview) -> None:
     if overview.scores is None:
         st.caption("Nothing yet: compute the scores on the Difficulty page.")
         return
-    if spread := _spread(overview.records):
-        st.markdown(f"- Probability left on the forget set / kept on the retain set after unlearning: {spread}.")
     if overview.validity is not None:
         for line in findings(overview.validity):
             st.markdown(f"- {line}")
+    if len(spread := _spread(overview.records)):
+        st.markdown("Mean answer probability after unlearning, by method")
+        st.dataframe(spread, hide_index=True, width="content", alt="Forget and retain probability by method")
+        st.download_button("Download this table (CSV)", store.csv_bytes(spread), "methods.csv", "text/csv", on_click="ignore")
 
 
 EXPLANATION = """
@@ -150,21 +152,17 @@ def record(study: store.Study) -> dict[str, Any]:
     }
 
 
-def _spread(records: list[runs.RunRecord]) -> str:
+def _spread(records: list[runs.RunRecord]) -> pd.DataFrame:
     """Each method's means over its runs; those under a mask are another thing, and left out."""
     methods: dict[str, list[runs.RunRecord]] = {}
     for record in records:
         if record.retain_probability is not None and record.mask == "none":
             methods.setdefault(record.method, []).append(record)
-    return "; ".join(
-        f"{_named(method)} {_mean(r.forget_probability for r in found)} / {_mean(r.retain_probability for r in found)} "
-        f"({_count(len(found), 'run')})"
-        for method, found in methods.items()
-    )
-
-
-def _named(method: str) -> str:
-    return f"{layout.escape(method)}{', the control that destroys,' if method == CONTROL else ''}"
+    return pd.DataFrame([{
+        "Method": f"{method} (control)" if method == CONTROL else method,
+        "Left of the forget set": _mean(r.forget_probability for r in found),
+        "Kept of the retain set": _mean(r.retain_probability for r in found), "Runs": len(found),
+    } for method, found in methods.items()])
 
 
 def _mean(values: Iterable[float]) -> str:

@@ -51,7 +51,7 @@ def stops(study: store.Study) -> list[Stop]:
         ("Could one have known?", "Difficulty", lambda: _known_before(main), "scores and a run", hard),
         ("The circuit of one", "Circuit explorer", lambda: _circuits(study, ends), "circuits and a run", hard),
         ("Easy beside hard", "Easy vs hard", lambda: _depth(main), "scores, circuits and a run", pair),
-        ("Gone, or hidden?", "Outcomes", lambda: _lasting(study), "an evaluated run", hard),
+        ("Gone, or hidden?", "Outcomes", lambda: _lasting(study), "an evaluated run", hard | _durability(study)),
     ]
     return [Stop(title, page, make(), needs, query) for title, page, make, needs, query in made]
 
@@ -159,7 +159,7 @@ def _depth(main: pd.DataFrame | None) -> str | None:
         return None
     late, path = main.loc["Late share"], main.loc["Longest path"]
     ways = f"run {_way(late, 'later', 'earlier')} and along {_way(path, 'longer', 'shorter')} paths"
-    return f"Over all memories, as far as can be told, harder ones {ways}."
+    return f"Over all memories, as far as can be told, harder ones {ways}. Rank correlations, 95% intervals."
 
 
 def _way(row: pd.Series, more: str, less: str) -> str:
@@ -172,6 +172,13 @@ def _figures(row: pd.Series) -> str:
     if row["spearman"] != row["spearman"]:
         return "not defined, as one of the two does not vary"
     return f"{row['spearman']:.2f}, {row['low']:.2f} to {row['high']:.2f}"
+
+
+def _durability(study: store.Study) -> dict[str, str]:
+    """The part of the page that shows how long forgetting lasts, with the run that is spoken of in focus."""
+    records = cached.run_records(study)
+    best, known = outcomes.best(records), outcomes.by_id(records)
+    return {"part": "Durability"} | ({} if best is None else {"run": next(name for name in known if known[name] == best)})
 
 
 def _lasting(study: store.Study) -> str | None:

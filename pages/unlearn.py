@@ -2,8 +2,15 @@
 
 import streamlit as st
 
-from analysis import jobs, runs
+from analysis import jobs, outcomes, runs
 from components import cached, job_progress, layout, run_form, run_like, run_tables, state
+
+EXPLANATION = """
+A run trains a copy of the model with the settings of the form; the model itself is never changed. A memory's probability is exp(-NLL),
+with the NLL averaged over the answer's tokens; all memories are measured before the first step and after every epoch. The time is that
+of earlier runs of the same method, the memory a sum over weights, gradients, optimiser and activations. Start runs the command shown
+below it, so the same on the command line gives the same run.
+"""
 
 study = layout.begin("Unlearn", "What happens to each memory while the model is made to forget?")
 try:
@@ -41,3 +48,4 @@ with watch:
 if mine:
     st.header("Queue and earlier jobs")
     run_tables.choose_job(mine, chosen, key="unlearn_jobs")
+layout.computed(EXPLANATION, {"study": study.slug, "earlier runs": list(outcomes.by_id(cached.run_records(study)))})
