@@ -93,10 +93,14 @@ def test_missing_columns_leave_the_figures(study, mine):
 
 
 @pytest.mark.slow
-def test_a_run_with_weights_is_evaluated_by_a_job_that_the_page_leads_to(study):
+def test_a_run_with_weights_is_evaluated_by_a_job_that_the_page_leads_to(study, monkeypatch):
     write_run(own_folder(study, "mine"), study, "NPO")
     assert not any(b.key == "evaluate" for b in open_page("outcomes", view="Evaluation").button)  # no weights
     (own_folder(study, "mine") / "model").mkdir()
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    demo = open_page("outcomes", view="Evaluation")
+    assert "starting evaluations is switched off" in texts(demo) and not any(b.key == "evaluate" for b in demo.button)
+    monkeypatch.delenv("LETHE_DEMO")
     at = open_page("outcomes", view="Evaluation")
     at.button(key="evaluate").click().run()
     job = jobs.jobs()[0]

@@ -37,6 +37,13 @@ def test_pressed_once_it_waits_for_both(open_page):
     assert "Scores: running" in words(page) and "Circuits: queued" in words(page)
 
 
+def test_a_demo_computes_no_scores(open_page, monkeypatch):
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    page = open_page("difficulty")
+    assert not page.exception and "computing scores is switched off" in words(page)
+    assert not any(button.key == "compute" for button in page.button)
+
+
 def test_pressed_in_two_tabs_the_second_is_told_so(open_page):
     first, second = open_page("difficulty"), open_page("circuits")
     first.button(key="compute").click().run()

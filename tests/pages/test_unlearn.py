@@ -228,11 +228,14 @@ def test_the_arguments_of_a_job_are_read_back_as_they_were_given(study):
 
 
 @pytest.mark.slow
-def test_a_started_job_is_in_the_address_and_another_tab_can_cancel_it(study):
+def test_a_started_job_is_in_the_address_and_another_tab_can_cancel_it(study, monkeypatch):
     at = press(open_page("unlearn"), "Start")
     assert not at.exception
     job_id = at.query_params["job"]
     wait_for_start(job_id)
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    assert [b.label for b in open_page("unlearn", job=job_id).button if b.label in ("Cancel", "Duplicate")] == ["Duplicate"]
+    monkeypatch.delenv("LETHE_DEMO")
     other = open_page("unlearn", job=job_id)
     assert "**npo-seed0**  ·  running" in texts(other)
     press(other, "Cancel")
