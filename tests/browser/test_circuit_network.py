@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from analysis import store
-from components import circuit_layout, circuit_network
+from components import circuit_layout, circuit_network, palette
 from tests.browser.conftest import settle
 from tests.made_circuits import made_circuit
 
@@ -267,6 +267,9 @@ def test_the_page_that_stands_alone_draws_the_same_marked_graph(chromium, tmp_pa
     assert graph.state("route") and touching(graph, "m1") < graph.lit() < graph.ids("edges")
     graph.press("Escape")
     assert graph.lit() == touching(graph, "m1")
+    page.emulate_media(color_scheme="dark")
+    dark = "colour => document.querySelector('.canvas').circuit.state.c.background === colour"
+    page.wait_for_function(dark, arg=palette.DARK["background"])
     assert page.locator("h1").inner_text() == page.title() == payload and page.locator("img").count() == 0
     assert saved(graph, "SVG").count(b'class="edge"') == len(shown)
     page.close()
