@@ -38,7 +38,7 @@ function drawCircuit(root, data, tell) {  // `tell(what, value)` hands a choice 
     },
     chooseEdge(id) { Object.assign(s, { edge: id === s.edge ? null : id }); refresh(); },
     show(id) {  // a search hit
-      if (has(id)) act.choose(id);
+      if (has(id)) s.picking ? act.setPath([s.picking, id]) : act.choose(id);
       else { s.edge = id; refresh(); }
       const spot = network.canvasToDOM(network.getPosition(has(id) ? id : s.view.edges.find(edge => edge.id === id).to));
       if (spot.x < 0 || spot.y < 0 || spot.x > area.clientWidth || spot.y > area.clientHeight) {

@@ -22,7 +22,7 @@ GROUPS = {  # beginnings of the metrics' names; the first that fits
 }
 DIRECTIONS = {
     "lower": "lower = more forgotten", "higher": "higher = more forgotten", "near_half": "0.5 = not told apart",
-    "near_zero": "0 = like the retain-only model", "near_retain": "near the retain-only model's", "none": "",
+    "near_zero": "0 = retain-only model", "near_retain": "near the retain-only model's", "none": "",
 }
 OTHERS = {  # metrics that say nothing of forgetting by themselves, by the beginnings of their names
     "retain_": "higher = more kept", "model_utility": "higher = more kept", "parameter_change_": "higher = moved further",
@@ -86,8 +86,8 @@ def _figures(original: dict[str, Any], found: dict[str, outcomes.Evaluation], fi
         rows, hide_index=True, height="content", key="evaluation_table",
         column_order=[name for name in rows if name != "Group"],  # which the order of the rows shows; the file has it
         column_config={
-            "Metric": text_column(width=365, pinned=True), BEFORE: text_column(width=62), "Direction": text_column(width=195),
-            **{run: text_column(width=94) for run in found},
+            "Metric": text_column(width=372, pinned=True), BEFORE: text_column(width=60), "Direction": text_column(width=165),
+            **{run: text_column(width=103) for run in found},
         },
     )
     st.download_button("Download this table (CSV)", store.csv_bytes(rows), file, "text/csv", on_click="ignore", key="evaluation_csv")

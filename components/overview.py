@@ -120,7 +120,7 @@ def takeaways(overview: Overview) -> None:
     st.caption(
         "CUD, circuit-guided unlearning difficulty, compares a sample's circuit with those of easy and hard samples. MRD, memory "
         "removal difficulty, is low where the answer hardly moves when the weights do. Neither has seen what unlearning does to "
-        "the sample: CUD's anchors for one half of the forget set come from unlearning runs on the other half alone."
+        "the sample."
     )
     if overview.scores is None:
         st.caption("Nothing yet: compute the scores on the Difficulty page.")
@@ -130,15 +130,17 @@ def takeaways(overview: Overview) -> None:
             st.markdown(f"- {line}")
     if len(spread := _spread(overview.records)):
         st.markdown("Mean answer probability after unlearning, by method")
-        st.dataframe(spread, hide_index=True, width="content", alt="Forget and retain probability by method")
+        widths = {"Method": st.column_config.TextColumn(width=170)}
+        st.dataframe(spread, hide_index=True, width="content", column_config=widths, alt="Forget and retain probability by method")
         st.download_button("Download this table (CSV)", store.csv_bytes(spread), "methods.csv", "text/csv", on_click="ignore")
 
 
 EXPLANATION = """
 Everything on this page is read from the study's results; no model is loaded. Observed difficulty is a memory's rank by the loss that
-unlearning leaves, averaged over seeds, then methods; correlations are Spearman's with 95% bootstrap intervals over memories. A word
-such as *foretells* is only used where the interval leaves out 0. The two memories of the tour are those with the highest and the lowest
-observed difficulty. All tables are on the Report page, to take away.
+unlearning leaves, averaged over seeds, then methods. CUD's anchors for one half of the forget set come from unlearning runs on the
+other half alone. Correlations are Spearman's with 95% bootstrap intervals over memories. A word such as *foretells* is only used where
+the interval leaves out 0. The two memories of the tour are those with the highest and the lowest observed difficulty. All tables are on
+the Report page, to take away.
 """
 
 
