@@ -159,6 +159,7 @@ def test_a_sample_before_and_after_and_all_of_them(scored_study, run, open_page)
     assert not page.exception and "before unlearning" in said and "after unlearning" in said and "23 of 24 samples" in said
     assert "of their edges in common" in said and "(12 easy" not in said and "(5 easy and 6 hard)" in said
     assert page.dataframe[-1].value["Read-out"].tolist()[0] == "Mean layer"
+    assert "(11 easy and 12 hard)" in texts(open_page("easy_vs_hard", **RUN, cohort_percent="50"))
 
 
 @pytest.mark.slow
