@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
@@ -81,7 +81,7 @@ def collect(study: store.Study) -> Collected:
     folder = study.results / "conflicts"
     there = (folder / conflict_map.FILE).is_file()
     conflicts = _or_problem(lambda: conflict_map.read(folder), "Conflict map", problems) if there else None
-    found = [runs.read_run(record.folder) for record in runs.list_runs(study)]
+    found = [_named(runs.read_run(record.folder), name) for name, record in outcomes.by_id(runs.list_runs(study)).items()]
     evaluations = {run.record.name: _or_problem(lambda run=run: outcomes.read_evaluation(run.record.folder / "evaluation"),
                                                 "Evaluation", problems) for run in found}
     counted = [run for run in found if counts(run)]
@@ -92,6 +92,11 @@ def collect(study: store.Study) -> Collected:
         [run.record.name for run in counted], observed_difficulty(counted) if counted else None, table,
         _comparisons(study, problems), problems,
     )
+
+
+def _named(run: runs.Run, name: str) -> runs.Run:
+    """A run under its id in addresses, which no other run has."""
+    return replace(run, record=replace(run.record, name=name))
 
 
 def _or_problem(read: Callable[[], T], part: str, problems: dict[str, str]) -> T | None:

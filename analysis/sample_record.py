@@ -1,6 +1,7 @@
 """Everything known of one forget sample, joined from a study's tables: what it is, its scores, its circuit, and what runs did to it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,7 @@ class Tables:
     """A study as far as it is computed; None or empty = not. All but `runs` and `conflicts` have a row per sample.
 
     `scores`: scores.csv. `depths`: DEPTHS by sample id. `observed`: observed difficulty by sample id, and `counted` its runs' names.
-    `says`: by run, the greedy answers after it by sample id. `alone`: the rows of alone.csv.
+    `says`: by a run's folder, the greedy answers after it by sample id. `alone`: the rows of alone.csv.
     """
 
     scores: pd.DataFrame | None = None
@@ -30,7 +31,7 @@ class Tables:
     observed: pd.Series | None = None
     counted: tuple[str, ...] = ()
     runs: tuple[Run, ...] = ()
-    says: dict[str, pd.Series] = field(default_factory=dict)
+    says: dict[Path, pd.Series] = field(default_factory=dict)
     alone: pd.DataFrame | None = None
     conflicts: ConflictMap | None = None
 
@@ -134,7 +135,7 @@ def place(values: pd.Series, value: float) -> Place:
 
 
 def _in_runs(sample_id: str, tables: Tables) -> pd.DataFrame:
-    rows = [_in_run(sample_id, run, tables.says.get(run.record.name)) for run in tables.runs]
+    rows = [_in_run(sample_id, run, tables.says.get(run.record.folder)) for run in tables.runs]
     return pd.DataFrame([row for row in rows if row], columns=RUN_COLUMNS)
 
 

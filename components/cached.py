@@ -139,14 +139,14 @@ def counted(of: store.Study) -> list[str]:
 
 def left_after_runs(of: store.Study) -> pd.Series | None:
     """Mean answer probability left by the runs that count, by sample id; None if no run counts."""
-    names = set(counted(of))
-    return _left_after_runs(tuple(stamp for stamp in _run_stamps(of) if Path(stamp[0]).name in names))
+    return _left_after_runs(_run_stamps(of))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _left_after_runs(stamps: tuple[tuple[str, float], ...]) -> pd.Series | None:
-    found = [runs.read_run(Path(folder)).samples.set_index("sample_id")["probability_after"] for folder, _ in stamps]
-    return pd.concat(found, axis=1).mean(axis=1) if found else None
+    found = [run for run in (runs.read_run(Path(folder)) for folder, _ in stamps) if counts(run)]
+    left = [run.samples.set_index("sample_id")["probability_after"] for run in found]
+    return pd.concat(left, axis=1).mean(axis=1) if found else None
 
 
 def _run_stamps(of: store.Study) -> tuple[tuple[str, float], ...]:

@@ -58,7 +58,7 @@ def _tables(current: store.Study) -> sample_record.Tables:
     scored, circuits = _found(lambda: cached.scores(current)), _found(lambda: cached.circuits(current))
     records = cached.run_records(current)
     found = [run for record in records if (run := _found(lambda r=record: cached.run(r.folder)))]
-    says = {r.name: e.generations for r in records if (e := _found(lambda r=r: cached.evaluation(r.folder)))}
+    says = {r.folder: e.generations for r in records if (e := _found(lambda r=r: cached.evaluation(r.folder)))}
     maps = list(conflict_source.folders(current).values())
     boundary = state.boundary(next(iter(circuits[0].values())).index.n_layers) if circuits else 1
     return sample_record.Tables(

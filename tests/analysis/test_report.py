@@ -8,6 +8,7 @@ import math
 import re
 import shlex
 import zipfile
+from dataclasses import replace
 from html.parser import HTMLParser
 from statistics import fmean
 
@@ -23,6 +24,7 @@ from analysis.dataset import samples_hash
 from analysis.report_data import collect, parts
 from analysis.report_tables import tables
 from tests.analysis.hostile_report import LABEL, METHOD, METRIC, MODEL, PAYLOADS, TITLE, hostile_study, run_folder
+from tests.pages.runs_fixture import write_run
 
 MEMBER = re.compile(r"([A-Za-z0-9._-]+/)*[A-Za-z0-9._-]{1,64}")
 
@@ -188,6 +190,21 @@ def test_what_is_not_computed_says_what_it_needs(empty):
     assert "Not computed: needs the scores. Made on the page Difficulty." in page.text
     assert "Conflict map: not computed: needs a conflict map." in page.text  # among what is not claimed
     assert not re.search(r"\b(nan|None|NaN)\b", page.text) and "svg" not in {tag for tag, _ in page.elements}
+
+
+def test_a_run_of_ones_own_called_as_a_shipped_one_is_another(empty, tmp_path_factory):
+    study = replace(empty, results=tmp_path_factory.mktemp("shipped"))
+    study.forget.write_text("".join(f'{{"question": "Q{i}?", "answer": "A"}}\n' for i in range(8)))
+    for folder, probability in ((study.results / "runs" / "same", 0.9), (run_folder(study, "same"), 0.8)):
+        write_run(folder, study, "NPO", retain_probability=probability)
+    found = collect(study)
+    assert [run.record.name for run in found.runs] == ["same", "same@yours"]
+    made = tables(found)["runs"].set_index("name")["retain_probability"]
+    assert made.to_dict() == {"same": 0.9, "same@yours": 0.8}
+    assert {"saves/unlearn/same/samples.csv", "saves/unlearn/same@yours/samples.csv"} <= set(report_runs.files(found))
+    outputs = [words[words.index("--output") + 1] for words in report_rerun.commands(found)]
+    assert outputs == ["rerun/runs/same", "rerun/runs/same@yours"]
+    assert report_words.permalink("outcomes", found, run="same@yours") == "outcomes?study=empty&run=same%40yours"
 
 
 def test_a_damaged_part_leaves_the_others(empty):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -44,6 +45,16 @@ def test_the_front_by_hand():
 def test_runs_alike_are_both_on_the_front_and_no_run_gives_none():
     same = pd.Series({"a": 0.5, "b": 0.5})
     assert comparison.front(same, same).all() and comparison.front(same[:0], same[:0]).empty
+
+
+def test_the_front_is_that_of_every_pair():
+    """Few different values, so that ties abound."""
+    rng = np.random.default_rng(0)
+    for n_runs in (2, 3, 5, 8) * 5:
+        forget, retain = (pd.Series(rng.integers(0, 4, n_runs) / 4) for _ in range(2))
+        pairs = list(zip(forget, retain, strict=True))
+        best = [not any(f <= left and r >= kept and (f, r) != (left, kept) for f, r in pairs) for left, kept in pairs]
+        assert comparison.front(forget, retain).tolist() == best
 
 
 def test_means_and_spread_over_seeds():

@@ -65,7 +65,7 @@ def test_every_table_is_joined_by_the_sample(samples, tmp_path):
         scores=scores(samples), circuits={ids[2]: circuit(ids[2], [("input", "m0"), ("m0", "a1.h1<q>"), ("a1.h1", "logits")])},
         depths=pd.DataFrame({"sample_id": ids, "late_share": [0.1, 0.2, 0.3], "n_edges": [9, 9, 3]}),
         observed=pd.Series([1.0, 2.5, 2.5], index=ids), counted=("npo-1",), runs=found,
-        says={"npo-1": pd.Series({ids[2]: "nothing"})},
+        says={tmp_path / "npo-1": pd.Series({ids[2]: "nothing"})},
         alone=pd.DataFrame({"sample_id": [ids[2], ids[0]], "method": "NPO", "updates": [5, 7], "forgotten": [True, False]}),
         conflicts=conflicts({"m0": "conflict", "a0.h0": "conflict", "a1.h1": "retain", "m1": "conflict"}),
     )

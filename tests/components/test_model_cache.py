@@ -4,12 +4,14 @@ import os
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import model, run_memory, store
 from analysis.circuit import Circuit
 from components import cached
 from tests.made_circuits import made_circuit
+from tests.pages.runs_fixture import made_up_study, own_folder, write_run  # noqa: F401
 
 
 def test_a_failure_is_kept_for_a_while_and_a_model_for_good(monkeypatch):
@@ -68,3 +70,12 @@ def test_keys_tell_circuits_and_studies_apart(tmp_path):
         os.utime(forget, (second, second))
         keys.append(of_study(study))
     assert keys[0] != keys[1] and keys[1] == of_study(study)
+
+
+def test_what_runs_left_leaves_out_one_that_does_not_count_whatever_its_name(study):
+    write_run(study.results / "runs" / "same", study, "NPO")
+    alone = cached.left_after_runs(study)
+    write_run(own_folder(study, "same"), study, "GradAscent")
+    table = pd.read_csv(own_folder(study, "same") / "samples.csv")
+    store.write_csv(own_folder(study, "same") / "samples.csv", table.assign(probability_after=0.0))
+    assert len(cached.run_records(study)) == 2 and cached.left_after_runs(study).equals(alone) and alone.max() > 0
