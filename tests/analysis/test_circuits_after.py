@@ -1,6 +1,7 @@
 """Circuits before and after unlearning: what is read, what is refused, and numbers by hand and against independent ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,7 @@ def test_a_change_that_is_there_is_found_and_one_that_is_not_is_not():
     table = table.set_index(["cohort", "value"])
     assert table["mean"].tolist() == pytest.approx([0, 0, 1, 0, 12 / 30, 0]) and table["n"].tolist() == [12] * 4 + [30] * 2
     moved = table.loc[("hard", "moved")]
+    assert moved["p_holm"] == pytest.approx(2 * moved["p_value"])  # of two values the smaller p
     assert moved["p_holm"] < 0.01 and 0.7 < moved["low"] < 1 < moved["high"] < 1.3
     assert table.loc[[("easy", "moved"), *((name, "same") for name in ("easy", "hard", "all"))], "p_holm"].min() > 0.5
 
@@ -120,6 +122,10 @@ def test_one_sample_is_computed_as_the_command_computes_it(handle, samples):
     assert np.allclose(found.scores, expected.scores, atol=1e-6) and np.array_equal(found.in_circuit, expected.in_circuit)
     fewer = circuits_after.compute(handle, samples, samples[2].id, CONFIG | {"select": "top_n", "n_edges": 5})
     assert 0 < fewer.n_edges <= 5
+    mean = replace(attribution, ablation="mean")  # over the whole forget set, not over the sample alone
+    expected = circuits_of(handle, samples[2:3], mean, 12, samples)[0][0]
+    found = circuits_after.compute(handle, samples, samples[2].id, CONFIG | {"ablation": "mean"})
+    assert np.allclose(found.scores, expected.scores, atol=1e-6)
     with pytest.raises(ValueError, match="no longer in the forget set"):
         circuits_after.compute(handle, samples, "gone", CONFIG)
 
