@@ -98,5 +98,5 @@ def takeaway(left: Circuit, right: Circuit, table: pd.DataFrame, boundary: int, 
     if f"{late[0]:.0%}" == f"{late[1]:.0%}":
         return f"**Both circuits run equally late**: {late[0]:.0%} {ends}. {common}"
     first = late.index(max(late))
-    here, there = WHERE[names[first]], WHERE[names[1 - first]]
+    here, there = WHERE[names[first]], WHERE[names[1 - first]].removesuffix(" unlearning")
     return f"**The circuit {here} runs later**: {late[first]:.0%} {ends}, {late[1 - first]:.0%} {there}. {common}"

@@ -135,6 +135,16 @@ def test_the_path_is_the_one_whose_weakest_edge_is_strongest(graph):
     graph.page.wait_for_function("() => !location.search.includes('path=')")
 
 
+def test_a_node_found_by_name_ends_the_path_that_was_begun(graph):
+    graph.click("input")
+    graph.page.get_by_role("button", name="Path from here").click()
+    graph.says("Path from input")
+    search = graph.page.get_by_label("Find a node or an edge")
+    search.fill("m2")
+    search.press("Enter")
+    graph.url_has("path=input,m2")
+
+
 @pytest.mark.parametrize(("edges", "route"), [
     ({"input->logits": 1, "input->m0": 5, "m0->logits": 2}, ["input->m0", "m0->logits"]),  # 2 beats the 1 of the short way
     ({"input->m0": 5, "m0->m1": 4, "m1->logits": -4, "input->m1": -4}, ["input->m1", "m1->logits"]),  # 4 either way: fewer edges
