@@ -40,6 +40,8 @@ def test_no_run_that_keeps_the_rest_is_called_the_best(study):
 def test_one_run_of_each_method_is_compared_until_runs_are_chosen(three):
     at = open_page("outcomes", part="Settings")
     assert list(at.dataframe[1].value.columns) == ["mine", "npo-seed0"] and "2 are compared" in texts(at)
+    at = open_page("outcomes", part="Settings", runs="npo-seed0", run="mine")  # the one in focus is among them
+    assert list(at.dataframe[1].value.columns) == ["mine", "npo-seed0"]
     at = open_page("outcomes", part="Settings", runs="npo-seed1,npo-seed0", run="npo-seed0")
     assert list(at.dataframe[1].value.columns) == ["npo-seed1", "npo-seed0"]
     assert list(at.dataframe[1].value.index) == ["seed"]  # all else agrees

@@ -203,11 +203,12 @@ def test_a_demo_shows_the_form_and_starts_nothing(study, monkeypatch):
 
 
 def test_a_runs_settings_are_filled_in_again_and_the_address_then_has_them(study):
-    write_run(study.results / "runs" / "old", study, "SimNPO", "batch_size: 4\nretain_floor: 0.85\nsampling: CGA\nsampling_args: {}\n")
+    settings = "batch_size: 4\nretain_floor: 0.85\nsampling: CGA\nsampling_args: {}\nseed: 7\n"
+    write_run(study.results / "runs" / "old", study, "SimNPO", settings)
     at = open_page("unlearn", like="old")
     words = at.code[0].value.split()
     given = dict(zip(words, words[1:], strict=False))
-    expected = {"--method": "SimNPO", "--learning-rate": "0.0001", "--n-epochs": "2", "--seed": "0", "--batch-size": "4",
+    expected = {"--method": "SimNPO", "--learning-rate": "0.0001", "--n-epochs": "2", "--seed": "7", "--batch-size": "4",
                 "--retain-floor": "0.85", "--sampling": "cga", "--preset": "embedded"}
     assert {flag: given.get(flag) for flag in expected} == expected
     assert "settings of old" in texts(at)
