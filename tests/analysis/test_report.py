@@ -22,7 +22,7 @@ from analysis import report, report_rerun, report_runs, report_words, store
 from analysis.__main__ import app
 from analysis.dataset import samples_hash
 from analysis.report_data import collect, parts
-from analysis.report_tables import tables
+from analysis.report_tables import counted_samples, tables
 from tests.analysis.hostile_report import LABEL, METHOD, METRIC, MODEL, PAYLOADS, TITLE, hostile_study, run_folder
 from tests.pages.runs_fixture import write_run
 
@@ -122,6 +122,14 @@ def test_the_figures_are_those_on_disk(hostile):
     hard = fmean(math.exp(-i / 2) for i in range(2))  # of the only run that counts
     said = next(s for s in json.loads(inside["json/findings.json"]) if "calls hard" in s["claim"])
     assert found.counted == ["a-run"] and said["figures"].startswith(f"{hard:.2f} (")
+
+
+def test_means_leave_out_runs_that_do_not_count_and_those_under_a_mask(hostile):
+    counts, masked = hostile[0].runs
+    other = replace(masked, samples=masked.samples.assign(probability_after=0.0), record=replace(masked.record, mask="clue"))
+    found = replace(hostile[0], runs=[counts, other])
+    assert counted_samples(found)["probability_after"].tolist() == counts.samples["probability_after"].tolist()
+    assert report_words.methods_left(found)["method"].tolist() == [counts.record.method]
 
 
 def test_a_result_of_other_data_or_weights_is_named(hostile):
