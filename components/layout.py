@@ -31,6 +31,13 @@ button[kind^="primary"], button[kind^="primary"]:hover, [data-testid="stMultiSel
 [data-testid="stFileUploaderDropzone"] > *, [data-testid="stFileUploaderDropzone"]::before { visibility: visible; }
 [data-testid="stFileUploaderDropzone"]::before { content: ""; position: absolute; inset: 0; border: 1px dashed; border-radius: inherit;
   opacity: 0.4; pointer-events: none; }
+@media (max-width: 1000px) {
+  [data-testid="stMain"] [data-testid="stColumn"] { min-width: min(8rem, 100%); }
+  [data-testid="stMain"] [data-testid="stColumn"]:has(h1) { flex: 1 1 60%; min-width: 0; }
+  [data-testid="stMain"] [data-testid="stColumn"]:has(.js-plotly-plot, [data-testid="stDataFrame"], [data-testid="stButtonGroup"],
+    [data-testid="stBidiComponentRegular"][style*="--height"], [class*="st-key-pair_"], [class*="st-key-after_"],
+    [class*="st-key-frequency_"]) { min-width: 100%; }
+}
 """  # Streamlit's paddings would take a third of a 768-pixel screen. Its captions, code, JSON and, on dark, what stands on its primary
 # hue is too faint; its drop zone has a role that contradicts its label: hidden, with content and frame shown, it has none
 
