@@ -45,7 +45,7 @@ def pareto_figure(records: list[RunRecord], chosen: str, selected: Collection[st
             font={"size": 12, "color": palette.colours()["muted"]},
         )
     chart.update_layout(showlegend=True)
-    return palette.style(chart, height=400).update_layout(margin_t=76)  # room for a legend of three lines
+    return palette.style(chart, height=436).update_layout(margin_t=112)  # room for a legend of five lines
 
 
 def _runs_of(method: str, part: list[RunRecord], chosen: str, selected: Collection[str], floor: float) -> go.Scatter:
