@@ -177,6 +177,7 @@ def test_commands_are_ones_that_the_program_takes(hostile):
             group.commands[words[0]].make_context(words[0], words[1:])
     score, cga = commands[0], next(words for words in commands if "GradDiff" in words)
     assert "--no-weighted" in score and score[score.index("--anchor-method") + 1] == "NPO" and score[score.index("--seed") + 1] == "3"
+    assert all(words[words.index("--seed") + 1] == "0" for words in commands if words[0] == "unlearn")
     assert cga[cga.index("--sampling") + 1] == "cga" and cga[cga.index("--what-if") + 1] == "clue"
     lines = [line for line in shlex.split(files[report.SCRIPT].decode(), comments=True) if line]
     assert lines.count(MODEL) == 7 and "touch" not in lines  # one word wherever it stands, never a command
