@@ -7,7 +7,7 @@ import pytest
 from components import logit_lens_panel, logit_lens_plot
 
 TABLE = pd.DataFrame({
-    "layer": [-1, 0, 1, 2], "log_prob": [-15.0, -1.0, -2.0, -0.5], "first_log_prob": -0.5, "first_rank": [1, 1, 3, 1],
+    "layer": [-1, 0, 1, 2], "log_prob": [-15.0, -1.0, -2.0, -0.5], "first_log_prob": -0.5, "first_rank": [1, 1, 2, 1],
     "top_token": "x", "control": [-16.0, -3, -3, -3], "control_low": [-18.0, -6, -6, -6], "control_high": [-14.0, -1.5, -1.5, -1.5],
     "n_control": 16,
 })
