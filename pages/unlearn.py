@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import jobs, outcomes, runs
-from components import cached, job_progress, layout, run_form, run_like, run_tables, state
+from components import cached, demo_mode, job_progress, layout, run_form, run_like, run_tables, state
 
 EXPLANATION = """
 A run trains a copy of the model with the settings of the form; the model itself is never changed. A memory's probability is exp(-NLL),
@@ -36,8 +36,10 @@ active = next((job.id for job in reversed(mine) if job.active), None)
 chosen = state.parameter("job") or active
 with watch:
     if chosen is None:
-        st.info("No run is going. Choose a method and press Start: every memory's curve appears here as it is measured.")
-        st.caption("The work goes on when this page is closed. The address of this page leads back to it.")
+        how = "" if demo_mode.on() else " Choose a method and press Start: every memory's curve appears here as it is measured."
+        st.info(f"No run is going.{how}")
+        if not demo_mode.on():
+            st.caption("The work goes on when this page is closed. The address of this page leads back to it.")
     else:
         state.set_parameter("job", chosen)
         try:

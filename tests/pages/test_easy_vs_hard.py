@@ -156,7 +156,8 @@ def test_a_sample_before_and_after_and_all_of_them(scored_study, run, open_page)
     assert open_page("easy_vs_hard", **RUN).selectbox(key="sample_choice").value == "sample23"
     page = open_page("easy_vs_hard", **RUN, sample="sample12")
     said = texts(page)
-    assert not page.exception and "before unlearning" in said and "after unlearning" in said and "23 of 24 samples" in said
+    assert not page.exception and "The circuit after unlearning runs later" in said and "% before. They share" in said
+    assert "23 of 24 samples" in said
     assert "of their edges in common" in said and "(12 easy" not in said and "(5 easy and 6 hard)" in said
     assert page.dataframe[-1].value["Read-out"].tolist()[0] == "Mean layer"
     assert "(11 easy and 12 hard)" in texts(open_page("easy_vs_hard", **RUN, cohort_percent="50"))
