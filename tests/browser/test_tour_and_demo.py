@@ -25,10 +25,16 @@ def test_the_tour_leads_through_its_five_stops_and_back(look):
 
 
 @pytest.fixture(params=["1", "0"])
-def demo(request, tmp_path, new_page):
+def demo_server(request, tmp_path):
     """A server with LETHE_DEMO as given (0 is the control), and whether it is a demo."""
     with serve(tmp_path / "workspace", LETHE_DEMO=request.param) as address:
-        yield lambda path: go(new_page(), f"{address}/{path}"), request.param == "1"
+        yield address, request.param == "1"
+
+
+@pytest.fixture
+def demo(demo_server, new_page):  # in this order: pages close before their server ends
+    address, is_demo = demo_server
+    return lambda path: go(new_page(), f"{address}/{path}"), is_demo
 
 
 def test_a_demo_offers_no_work_and_says_so(demo):
