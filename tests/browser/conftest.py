@@ -28,10 +28,12 @@ SETTLED = """() => {
 }"""  # for half a second: it takes a moment until what was clicked reaches the server
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
         if ROOT / "tests" / "browser" in item.path.parents:
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.xdist_group("browser"))  # one process: two browsers and their servers would starve two cores
             if not Path(CHROMIUM).exists():
                 item.add_marker(pytest.mark.skip(reason="needs chromium: apt-get install chromium"))
 

@@ -31,7 +31,7 @@ def test_it_opens_on_the_hardest_sample_in_words(scored_study, open_page):
     page = open_page("circuits")
     assert not page.exception
     assert page.selectbox(key="sample_choice").value == "sample23"
-    assert any("CUD: hardest 1 of 24" in caption.value for caption in page.caption)
+    assert any(caption.value == "CUD: hardest 1; MRD: hardest 1 of 24" for caption in page.caption)
 
 
 def test_answers_are_shown_as_text_never_as_markup(scored_study, open_page):
