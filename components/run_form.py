@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analysis import jobs, runs, store
 from components import demo_mode, layout, run_estimate, run_options
@@ -34,8 +35,11 @@ def choose_method(*, key: str) -> str:
     return method
 
 
-def show(study: store.Study, records: list[runs.RunRecord], method: str, *, key: str) -> RunRequest | None:
-    """The form; returns a request when Start was pressed. `records`: the study's earlier runs, for the time estimate."""
+def show(study: store.Study, records: list[runs.RunRecord], method: str, start: DeltaGenerator, *, key: str) -> RunRequest | None:
+    """The form; returns a request when Start was pressed. `records`: the study's earlier runs, for the time estimate.
+
+    `start` is where the estimates and the button go: beside the form, where no screen is too low to show them.
+    """
     preset = st.checkbox("Preset for the embedded model", value=study.slug == "embedded", key=f"{key}_preset", bind="query-params")
     unset = "preset" if preset else "default"
     options = run_options.training(unset, key)
@@ -50,19 +54,25 @@ def show(study: store.Study, records: list[runs.RunRecord], method: str, *, key:
     typed = naming.text_input("Run name", placeholder=suggestion, max_chars=64, key=f"{key}_name", bind="query-params")
     name = typed.strip() or suggestion
     problem = name_problem(study, name)
-    if problem:
-        layout.problem("A run cannot have this name.", problem)
-    st.caption(estimate_text(runs.estimate_seconds(records, method, int(n_epochs) if n_epochs else None)))
-    run_estimate.show(study, method, preset, options)
-    barred = problem is not None or run_options.too_short(options)
-    pressed = not demo_mode.closed("starting runs") and st.button(
-        "Start", type="primary", disabled=barred, width="stretch", key=f"{key}_start"
-    )
     request = None if problem else build(study, method, name, seed, preset, options)
+    with start:
+        if problem:
+            layout.problem("A run cannot have this name.", problem)
+        st.caption(estimate_text(runs.estimate_seconds(records, method, int(n_epochs) if n_epochs else None)))
+        run_estimate.show(study, method, preset, options)
+        pressed = _start(request, barred=problem is not None or run_options.too_short(options), key=key)
+    return request if pressed else None
+
+
+def _start(request: RunRequest | None, *, barred: bool, key: str) -> bool:
+    """The button and the command behind it; whether it was pressed."""
+    pressed = not demo_mode.closed("starting runs") and st.button(
+        "Start", type="primary", disabled=barred, width=200, key=f"{key}_start"
+    )
     if request:
         with st.expander("The command that Start runs"):
             st.code(jobs.command_line(request.arguments), language="bash", wrap_lines=True)
-    return request if pressed else None
+    return pressed
 
 
 def build(study: store.Study, method: str, name: str, seed: int, preset: bool, options: dict[str, str]) -> RunRequest:

@@ -22,8 +22,10 @@ except ValueError as error:
 run_like.fill(study, key="unlearn")
 method = run_form.choose_method(key="unlearn")
 form, watch = st.columns([2, 3], gap="large")
+start = watch.container()
 with form:
-    request = run_form.show(study, cached.run_records(study), method, key="unlearn")
+    request = run_form.show(study, cached.run_records(study), method, start, key="unlearn")
+with start:
     if request:
         try:
             state.set_parameter("job", jobs.submit("unlearn", request.arguments, request.output))
