@@ -26,7 +26,7 @@ from analysis.graph import GraphIndex
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / "data"
 SLUG = re.compile(r"[a-z0-9._-]{1,64}")
-FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that starts so
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that starts so
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,9 @@ def show(study: store.Study) -> None:
     names = cached.counted(study)
     st.caption(
         f"Observed difficulty is a sample's rank by answer NLL, averaged over the runs of a method, then over methods, after "
-        f"{len(names)} of {len(cached.run_records(study))} runs: those that more than halved the forget probability. No predictor has "
-        "seen a sample's own outcome. An interval that holds 0 predicts nothing. Baselines, what a skeptic would try, are grey. "
+        f"{len(names)} of {len(cached.run_records(study))} runs: those that more than halved the forget probability. No "
+        "predictor has seen a sample's own outcome. An interval that holds 0 cannot be told from no effect. Baselines, what a skeptic "
+        "would try, are grey. "
         + predictors.POLARITY
     )
     muted = main["predictor"].isin(predictors.BASELINES)

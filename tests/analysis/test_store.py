@@ -67,19 +67,19 @@ def test_circuits_survive_the_round_trip(tmp_path):
 
 
 def test_cells_that_a_spreadsheet_would_run_are_neutralised(tmp_path):
-    store.write_csv(tmp_path / "a.csv", pd.DataFrame({"answer": ["=1+1", "@x", "-2", "fine"], "n": [-1, 2, 3, 4]}))
-    assert (tmp_path / "a.csv").read_text().splitlines()[1:] == ["'=1+1,-1", "'@x,2", "'-2,3", "fine,4"]
+    store.write_csv(tmp_path / "a.csv", pd.DataFrame({"answer": ["=1+1", "@x", "-2", "\t=1", "fine"], "n": [-1, 2, 3, 5, 4]}))
+    assert (tmp_path / "a.csv").read_text().splitlines()[1:] == ["'=1+1,-1", "'@x,2", "'-2,3", "'\t=1,5", "fine,4"]
 
 
 def test_texts_of_scores_survive_the_round_trip(tmp_path):
-    texts = ["None", "NA", "-5 C", "'quoted", "=1+1", "", "plain"]
+    texts = ["None", "NA", "-5 C", "\t=1", "'quoted", "=1+1", "", "plain"]
     frame = pd.DataFrame({"sample_id": "s", "question": texts, "answer": texts[::-1], "cud_role": "scored", "cud": 0.5, "fold": 0})
     store.write_csv(tmp_path / "scores.csv", frame)
     store.write_json(tmp_path / "scores.json", {})
     read, _ = store.read_scores(tmp_path)
     assert read["question"].tolist() == texts
     assert read["answer"].tolist() == texts[::-1]
-    assert read["cud"].tolist() == [0.5] * 7
+    assert read["cud"].tolist() == [0.5] * len(texts)
     store.write_csv(tmp_path / "scores.csv", frame.drop(columns="fold"))
     assert store.read_scores(tmp_path) is None  # of an earlier version
 
