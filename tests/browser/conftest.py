@@ -30,12 +30,14 @@ SETTLED = """() => {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if ROOT / "tests" / "browser" in item.path.parents:
-            item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group("browser"))  # one process: two browsers and their servers would starve two cores
-            if not Path(CHROMIUM).exists():
-                item.add_marker(pytest.mark.skip(reason="needs chromium: apt-get install chromium"))
+    """All browser tests in one process, as two browsers would starve two cores; first, so that the other has the rest meanwhile."""
+    in_browser = [item for item in items if ROOT / "tests" / "browser" in item.path.parents]
+    for item in in_browser:
+        item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group("browser"))
+        if not Path(CHROMIUM).exists():
+            item.add_marker(pytest.mark.skip(reason="needs chromium: apt-get install chromium"))
+    items.sort(key=lambda item: item not in in_browser)
 
 
 @contextmanager

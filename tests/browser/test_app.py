@@ -40,10 +40,13 @@ def test_exploring_a_circuit(visit):
     page.get_by_role("combobox", name=re.compile("Sample")).first.fill(other.question)
     start = time.perf_counter()
     page.keyboard.press("Enter")
+    drawn = page.locator(".canvas").first
+    while drawn.evaluate("area => area.circuit.state.view.name") != other.sample_id:
+        page.wait_for_timeout(20)
+    assert time.perf_counter() - start < 4  # 2 s on an idle machine; other work may share the cores
     page.get_by_text(other.answer).first.wait_for()
     page.wait_for_url(re.compile(other.sample_id))
     settle(page)
-    assert time.perf_counter() - start < 6  # 2 s on an idle machine; other work may share the cores
     assert page.locator("[data-testid=stMetric]").all_inner_texts() != before
     late = page.get_by_test_id("stMetric").filter(has_text="Late share").inner_text()
     page.get_by_role("slider", name=re.compile("Late from layer")).focus()
