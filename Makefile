@@ -7,7 +7,7 @@ run: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 quick: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 -m "not slow"

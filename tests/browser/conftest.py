@@ -28,13 +28,11 @@ SETTLED = """() => {
 }"""  # for half a second: it takes a moment until what was clicked reaches the server
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """All browser tests in one process, as two browsers would starve two cores; first, so that the other has the rest meanwhile."""
+    """Browser tests run first: they take longest, so that no process is left alone with them at the end."""
     in_browser = [item for item in items if ROOT / "tests" / "browser" in item.path.parents]
     for item in in_browser:
         item.add_marker(pytest.mark.slow)
-        item.add_marker(pytest.mark.xdist_group("browser"))
         if not Path(CHROMIUM).exists():
             item.add_marker(pytest.mark.skip(reason="needs chromium: apt-get install chromium"))
     items.sort(key=lambda item: item not in in_browser)
