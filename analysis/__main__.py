@@ -13,6 +13,7 @@ import typer
 
 from analysis import (
     alone_command,
+    atomic,
     conflicts_command,
     conversion,
     curricula_command,
@@ -64,7 +65,7 @@ def circuits(
 ) -> None:
     """Edge scores and a circuit per sample: circuits.safetensors, circuits.json, and one file each in another tool's format.
     Nothing is random: the seed is only recorded."""
-    with bad_input_exits(), store.output_folder(output, "circuits.json") as folder:
+    with bad_input_exits(), atomic.output_folder(output, "circuits.json") as folder:
         from analysis import provenance
         from analysis.attribution import AttributionConfig
         from analysis.circuit import default_n_edges, selected
@@ -103,7 +104,7 @@ def score(
     device: Device = None,
 ) -> None:
     """CUD and MRD of every forget sample: scores.csv and scores.json. Each half's anchors score the other half."""
-    with bad_input_exits(), store.output_folder(output, "scores.json") as folder:
+    with bad_input_exits(), atomic.output_folder(output, "scores.json") as folder:
         from analysis import precision, provenance
         from analysis.attribution import AttributionConfig
         from analysis.circuit import default_n_edges
@@ -127,8 +128,8 @@ def score(
                 typer.echo(f"warning: the anchor run with {name} left a forget probability of {left}; {hint}", err=True)
         if text := precision.warning(result.table["mrd"].to_numpy(), result.table["mrd_stderr"].to_numpy()):
             typer.echo(f"warning: {text}", err=True)
-        store.write_csv(folder / "scores.csv", result.table)
-        store.write_json(folder / "scores.json", provenance.of(handle, **sets) | result.details)
+        atomic.write_csv(folder / "scores.csv", result.table)
+        atomic.write_json(folder / "scores.json", provenance.of(handle, **sets) | result.details)
     typer.echo(f"{len(result.table)} samples scored in {output}")
 
 
@@ -149,7 +150,7 @@ def validity(
         if output.suffix != ".csv":
             raise ValueError(f"{output}: expected a file ending in .csv")
         table = whole_table(scores, circuits, run, lambda phase: typer.echo(phase, err=True), alone)
-        store.write_csv(output, table)
+        atomic.write_csv(output, table)
     typer.echo(readable(table[table["analysis"] == "main"]).to_string(index=False))
     typer.echo("\n".join(said_of_updates(table)))
     typer.echo(f"{len(table)} rows in {output}; p is Holm-corrected over the predictors, intervals are 95% over samples")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import store
+from analysis import atomic
 from analysis.command import Device, File, Model, Output, Seed, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
@@ -27,7 +27,7 @@ def alone(
 ) -> None:
     """Unlearn each forget sample alone from the original model and count the optimiser updates until it is forgotten: alone.csv (a row
     per sample and method) and alone.json."""
-    with bad_input_exits(), store.output_folder(output, "alone.json") as folder:
+    with bad_input_exits(), atomic.output_folder(output, "alone.json") as folder:
         import pandas as pd
 
         from analysis import provenance
@@ -48,8 +48,8 @@ def alone(
         handle = load(model, device)
         n_workers = workers or (os.cpu_count() or 1 if handle.device.type == "cpu" else 1)
         table = pd.concat([unlearn_alone(handle, *sets.values(), config, n_workers, say) for config in configs], ignore_index=True)
-        store.write_csv(folder / "alone.csv", table)
-        store.write_json(folder / "alone.json", provenance.of(handle, **sets) | {"configs": [_described(c) for c in configs]})
+        atomic.write_csv(folder / "alone.csv", table)
+        atomic.write_json(folder / "alone.json", provenance.of(handle, **sets) | {"configs": [_described(c) for c in configs]})
     for name, part in table.groupby("method", sort=False):
         median = part["updates"].median()
         typer.echo(f"{name}: {part['forgotten'].sum()} of {len(part)} forgotten within {max_updates} updates, median {median:g}")

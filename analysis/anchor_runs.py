@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from analysis import provenance, store
+from analysis import atomic, provenance
 from analysis.model import ModelHandle
 from analysis.record import describe
 from analysis.tokens import TokenBatch
@@ -57,7 +57,7 @@ def _kept_or_run(
         if kept.shape == (len(forget),) and np.isfinite(kept).all():
             return kept
     found = final_nll(handle, forget, retain, config).forget_nll
-    store.write_json(file, {"key": contents, "forget_nll": found.tolist()})
+    atomic.write_json(file, {"key": contents, "forget_nll": found.tolist()})
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from analysis import conflict_map, store
+from analysis import atomic, conflict_map
 from analysis.command import AblationName, Device, File, Model, Output, Seed, bad_input_exits, load, say
 from analysis.conflict_words import cautions, solved
 
@@ -26,7 +26,7 @@ def conflicts(
 ) -> None:
     """Heads and MLPs to forget, to retain and in conflict, as CLUE finds them: conflicts.json, circuit.cnf (DIMACS, satisfiable if
     nothing is in conflict) and masks.safetensors (the weights of forget and of conflict nodes)."""
-    with bad_input_exits(), store.output_folder(output, conflict_map.FILE) as folder:
+    with bad_input_exits(), atomic.output_folder(output, conflict_map.FILE) as folder:
         from analysis.conflict_search import search
         from analysis.dataset import load_samples
         from analysis.logical_circuits import DiscoveryConfig
@@ -64,6 +64,6 @@ def _write(folder: Path, handle, found: conflict_map.ConflictMap) -> None:
 
     parts = {where: mask_of(handle, found.assigned(where)) for where in ("forget", "conflict")}
     masks = {f"{where}/{name}": free for where, mask in parts.items() for name, free in mask.items()}
-    store.write_json(folder / conflict_map.FILE, conflict_map.to_json(found))
-    store.write_bytes(folder / "circuit.cnf", dimacs(found.forget, found.retains).encode())
-    store.write_bytes(folder / "masks.safetensors", save(masks))
+    atomic.write_json(folder / conflict_map.FILE, conflict_map.to_json(found))
+    atomic.write_bytes(folder / "circuit.cnf", dimacs(found.forget, found.retains).encode())
+    atomic.write_bytes(folder / "masks.safetensors", save(masks))

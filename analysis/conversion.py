@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import store
+from analysis import atomic, store
 from analysis.command import AblationName, Device, File, Model, Output, Seed, bad_input_exits, load
 
 app = typer.Typer(rich_markup_mode=None)
@@ -17,7 +17,7 @@ def import_eap_ig(
     ablation: AblationName = "zero", device: Device = None,
 ) -> None:
     """Read circuits that EAP-IG's Graph.to_json wrote, of this model and these samples: a folder as `circuits` writes it."""
-    with bad_input_exits(), store.output_folder(output, "circuits.json") as target:
+    with bad_input_exits(), atomic.output_folder(output, "circuits.json") as target:
         from analysis import provenance
         from analysis.dataset import load_samples
         from analysis.exchange import read_folder
@@ -50,5 +50,5 @@ def corrupt(
             typer.echo(f"{data}: {error}", err=True)
         if len(errors) == len(samples):
             raise ValueError(f"{data}: no row got a corrupted question; the reasons stand above")
-        store.write_bytes(output, as_jsonl(samples))
+        atomic.write_bytes(output, as_jsonl(samples))
     typer.echo(f"{len(samples) - len(errors)} of {len(samples)} rows of {output} have a corrupted question")

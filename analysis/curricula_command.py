@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import store
+from analysis import atomic, store
 from analysis.command import Device, File, Model, Output, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
@@ -23,7 +23,7 @@ def compare_curricula(
 ) -> None:
     """Uniform sampling against CGA, CGA as released, easy first and hard first, over seeds, with equally many updates: curricula.csv
     (a row per run) and summary.csv (means with 95% intervals, and differences to uniform paired by seed)."""
-    with bad_input_exits(), store.output_folder(output, "curricula.json") as folder:
+    with bad_input_exits(), atomic.output_folder(output, "curricula.json") as folder:
         from analysis import arms, difficulty, provenance
         from analysis.curricula import compare, summary
         from analysis.dataset import load_samples
@@ -34,8 +34,8 @@ def compare_curricula(
         hardness = difficulty.hardness(ranked[0] if ranked else None, [sample.id for sample in sets["forget"]])
         handle = load(model, device)
         table = compare(model, *sets.values(), configs, hardness, n_seeds, device, arms.n_workers(handle, workers), say)
-        store.write_csv(folder / "curricula.csv", table)
-        store.write_csv(folder / "summary.csv", summary(table))
+        atomic.write_csv(folder / "curricula.csv", table)
+        atomic.write_csv(folder / "summary.csv", summary(table))
         settings = {"configs": [arms.described(config) for config in configs], "n_seeds": n_seeds}
-        store.write_json(folder / "curricula.json", provenance.of(handle, **sets) | settings)
+        atomic.write_json(folder / "curricula.json", provenance.of(handle, **sets) | settings)
     typer.echo(f"{len(table)} runs in {output}")

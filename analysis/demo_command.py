@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import circuits_after, store
+from analysis import atomic, circuits_after, store
 from analysis.circuit import Circuit
 from analysis.command import Seed
 
@@ -62,7 +62,7 @@ def _scores(data: Path) -> None:
 def _circuits(data: Path) -> None:
     folder = data / "results" / "circuits"
     _run("circuits", *_sets(data)[:2], "--data", str(data / "forget.jsonl"), "--output", str(folder))
-    store.remove(folder / "eap-ig")
+    atomic.remove(folder / "eap-ig")
 
 
 def _sensitivity(data: Path) -> None:
@@ -90,7 +90,7 @@ def _masks(data: Path) -> None:
 
 def _runs(data: Path) -> None:
     """As many runs at a time as there are cores, one thread each: a model this small gains little from a second thread."""
-    store.remove(data / "results" / "runs")
+    atomic.remove(data / "results" / "runs")
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(lambda chosen: _one_run(data, *chosen), product(range(N_SEEDS), METHODS)))
 
@@ -100,7 +100,7 @@ def _one_run(data: Path, seed: int, method: str) -> None:
     folder = data / "results" / "runs" / f"{method.lower()}-seed{seed}"
     _unlearn(data, method, seed, folder)
     _evaluate(data, folder / "model", folder / "evaluation")
-    store.remove(folder / "model")
+    atomic.remove(folder / "model")
 
 
 def _unlearn(data: Path, method: str, seed: int, folder: Path) -> None:
@@ -119,9 +119,9 @@ def _after(data: Path) -> None:
             _unlearn(data, method, 0, again)
             folder = data / "results" / "runs" / again.name / "circuits"
             _run("circuits", "--model", str(again / "model"), "--data", str(ends), "--output", str(folder), threads=1)
-            store.remove(folder / "eap-ig")
+            atomic.remove(folder / "eap-ig")
             table = circuits_after.kept(before, _kept(data, again / "model", again / "kept"))
-            store.write_csv(folder / circuits_after.KEPT, table.rename_axis("sample_id").reset_index())
+            atomic.write_csv(folder / circuits_after.KEPT, table.rename_axis("sample_id").reset_index())
 
 
 def _kept(data: Path, model: Path, folder: Path) -> dict[str, Circuit]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import store
+from analysis import atomic
 from analysis.command import Device, File, Model, Output, bad_input_exits, load
 
 app = typer.Typer(rich_markup_mode=None)
@@ -25,7 +25,7 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """What a model still knows, how it got there and whether that lasts: LETHE_EVAL.json, LETHE_SUMMARY.json, evaluation.csv."""
-    with bad_input_exits(), store.output_folder(output, "LETHE_SUMMARY.json") as folder:
+    with bad_input_exits(), atomic.output_folder(output, "LETHE_SUMMARY.json") as folder:
         from analysis import provenance
         from analysis.dataset import load_samples
         from analysis.durability import Durability
@@ -41,14 +41,14 @@ def evaluate(
         handle, before, never = (None if name is None else load(name, device) for name in (model, original, retain_model))
         result, table, moved = measure_all(handle, **sets, original=before, retain_model=never, lasting=lasting,
                                            report=lambda phase: typer.echo(phase, err=True))
-        store.write_json(folder / "LETHE_EVAL.json", result)
+        atomic.write_json(folder / "LETHE_EVAL.json", result)
         figures = summary(result)
-        store.write_json(folder / "LETHE_SUMMARY.json", figures)
-        store.write_csv(folder / "evaluation.csv", table)
+        atomic.write_json(folder / "LETHE_SUMMARY.json", figures)
+        atomic.write_csv(folder / "evaluation.csv", table)
         if moved is not None:
-            store.write_csv(folder / "parameter_change.csv", moved)
+            atomic.write_csv(folder / "parameter_change.csv", moved)
         others = {name: None if h is None else h.fingerprint for name, h in (("original", before), ("retain_model", never))}
-        store.write_json(folder / "manifest.json", provenance.of(handle, **sets) | others)
+        atomic.write_json(folder / "manifest.json", provenance.of(handle, **sets) | others)
     n_computed = sum(not isinstance(value, str) for value in figures.values())
     typer.echo(f"{n_computed} of {len(figures)} metrics computed, forget set of {len(table)}; the rest say what they need: {output}")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import store
+from analysis import atomic
 from analysis.command import Device, File, Model, Output, PresetName, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
@@ -25,7 +25,7 @@ def compare_masks(
 ) -> None:
     """No mask against the masks of a conflict map and their controls, over seeds, with equally many updates: masks.csv (a row per run),
     summary.csv (means with 95% intervals, and differences to no mask and to random nodes paired by seed) and masks.json."""
-    with bad_input_exits(), store.output_folder(output, "masks.json") as folder:
+    with bad_input_exits(), atomic.output_folder(output, "masks.json") as folder:
         from analysis import arms, conflict_map, mask_comparison, provenance
         from analysis.dataset import load_samples
         from analysis.durability import Durability
@@ -39,9 +39,9 @@ def compare_masks(
         compared = [arm for arm in mask_comparison.ARMS if arm not in left_out]
         given = (configs, found, compared, n_seeds, relearning.learning_rate, device, arms.n_workers(handle, workers), say)
         table = mask_comparison.compare(model, *sets.values(), *given)
-        store.write_csv(folder / "masks.csv", table)
-        store.write_csv(folder / "summary.csv", mask_comparison.summary(table))
-        store.write_json(folder / "masks.json", provenance.of(handle, **sets) | {
+        atomic.write_csv(folder / "masks.csv", table)
+        atomic.write_csv(folder / "summary.csv", mask_comparison.summary(table))
+        atomic.write_json(folder / "masks.json", provenance.of(handle, **sets) | {
             "configs": [arms.described(config) for config in configs], "n_seeds": n_seeds, "left_out": left_out,
             "conflicts": {"status": found.status, "n_conflicts": found.n_conflicts}
             | {name: list(found.assigned(name)) for name in ("forget", "conflict")},

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis import store
+from analysis import atomic
 from analysis.observed import CONTROL
 from analysis.runs import RunRecord
 
@@ -60,7 +60,7 @@ def _text_table(file: Path) -> pd.DataFrame:
 def _generations(rows: pd.DataFrame) -> pd.Series:
     if not {"sample_id", "generation"} <= set(rows):
         return pd.Series(dtype=str)
-    return rows.drop_duplicates("sample_id").set_index("sample_id")["generation"].map(store.plain_cell)
+    return rows.drop_duplicates("sample_id").set_index("sample_id")["generation"].map(atomic.plain_cell)
 
 
 def _moved(rows: pd.DataFrame) -> pd.Series:

@@ -15,7 +15,7 @@ import yaml
 from jaxtyping import Float
 from torch import nn
 
-from analysis import checkpoint, provenance, store
+from analysis import atomic, checkpoint, provenance
 from analysis.dataset import Sample
 from analysis.evaluation import FORGOTTEN, answer_nll
 from analysis.lora import merged
@@ -166,8 +166,8 @@ def _digest(*parts: "str | np.ndarray") -> str:
 
 
 def _finish(partial: Path, handle: ModelHandle, model: nn.Module, manifest: dict[str, Any], samples: pd.DataFrame) -> None:
-    store.write_csv(partial / "samples.csv", samples)
-    store.write_bytes(partial / "config.yaml", yaml.safe_dump(manifest["config"], sort_keys=False).encode())
+    atomic.write_csv(partial / "samples.csv", samples)
+    atomic.write_bytes(partial / "config.yaml", yaml.safe_dump(manifest["config"], sort_keys=False).encode())
     model.save_pretrained(partial / "model")
     handle.tokenizer.save_pretrained(partial / "model")
-    store.write_json(partial / "manifest.json", manifest)
+    atomic.write_json(partial / "manifest.json", manifest)

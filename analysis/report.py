@@ -14,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from analysis import report_charts, report_graphs, report_rerun, report_runs, report_words, runs, store
+from analysis import atomic, report_charts, report_graphs, report_rerun, report_runs, report_words, runs, store
 from analysis.dataset import samples_hash
 from analysis.observed import CONTROL
 from analysis.report_data import Collected, collect, commit, parts
@@ -41,9 +41,9 @@ def write(study: store.Study, output: Path) -> list[str]:
     cannot be read or something else is in the way."""
     found = collect(study)
     files = build(found, tables(found))
-    with store.output_folder(output, PAGE) as folder:
+    with atomic.output_folder(output, PAGE) as folder:
         for name, content in files.items():
-            store.write_bytes(folder / name, content)
+            atomic.write_bytes(folder / name, content)
     return list(files)
 
 
@@ -168,7 +168,7 @@ def _records(found: Collected) -> list[dict[str, Any]]:
 
 def _table_files(found: Collected, made: dict[str, pd.DataFrame]) -> dict[str, bytes]:
     """tables.zip: each table as CSV and JSON, the settings, what is there and what is not, and the checksums of them all."""
-    files = {f"csv/{name}.csv": store.csv_bytes(table) for name, table in made.items()}
+    files = {f"csv/{name}.csv": atomic.csv_bytes(table) for name, table in made.items()}
     for name, table in made.items():
         files[f"json/{name}.json"] = table.to_json(orient="records", indent=1, force_ascii=False).encode()
     files["json/provenance.json"] = _json(found.records)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis import open_unlearning, store
+from analysis import atomic, open_unlearning
 from analysis.report_data import Collected
 from analysis.runs import Run
 
@@ -70,7 +70,7 @@ def _evals(folder: Path) -> dict[str, bytes]:
 def _rebuilt(summary: dict[str, Any], table: Path) -> dict[str, Any]:
     known = {"keep_default_na": False, "na_values": [""], "dtype": dict.fromkeys(TEXT, str)}  # 1912 and NA are answers, too
     rows = pd.read_csv(table, **known) if table.is_file() else pd.DataFrame()
-    rows = rows.assign(**{column: rows[column].fillna("").map(store.plain_cell) for column in TEXT if column in rows})
+    rows = rows.assign(**{column: rows[column].fillna("").map(atomic.plain_cell) for column in TEXT if column in rows})
     result: dict[str, Any] = {}
     for name, value in summary.items():
         result[name] = {"agg_value": value}

@@ -2,7 +2,7 @@
 
 import typer
 
-from analysis import store
+from analysis import atomic
 from analysis.command import Device, File, Model, Output, Seed, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
@@ -13,7 +13,7 @@ def sensitivity(
     model: Model, forget: File, output: Output, limit: int | None = None, seed: Seed = 0, device: Device = None
 ) -> None:
     """MRD over a grid of sigma, number of pairs and estimator: sensitivity.csv and sensitivity.json (about 600 forward passes)."""
-    with bad_input_exits(), store.output_folder(output, "sensitivity.json") as folder:
+    with bad_input_exits(), atomic.output_folder(output, "sensitivity.json") as folder:
         from analysis import provenance
         from analysis.dataset import load_samples
         from analysis.sensitivity import sensitivity as measure
@@ -23,7 +23,7 @@ def sensitivity(
         handle = load(model, device)
         batch = tokenize(samples, handle.tokenizer, max_length=handle.max_length)
         table = measure(handle.model, batch, seed=seed, report=say)
-        store.write_csv(folder / "sensitivity.csv", table)
-        store.write_json(folder / "sensitivity.json", provenance.of(handle, forget=samples) | {"seed": seed})
+        atomic.write_csv(folder / "sensitivity.csv", table)
+        atomic.write_json(folder / "sensitivity.json", provenance.of(handle, forget=samples) | {"seed": seed})
     chosen = table.loc[table["part"] == "reference", "sigma"].iloc[0]
     typer.echo(f"sigma {chosen:g} is chosen; {len(table)} rows in {output / 'sensitivity.csv'}")

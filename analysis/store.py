@@ -8,10 +8,7 @@ A *study* is a model with its forget and retain set. The embedded one lives in `
 import json
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import exchange, read_only
+from analysis import atomic, exchange, read_only
 from analysis.circuit import Circuit
 from analysis.graph import GraphIndex
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / "data"
 SLUG = re.compile(r"[a-z0-9._-]{1,64}")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that starts so
 
 
 @dataclass(frozen=True)
@@ -81,11 +77,11 @@ def create_study(slug: str, title: str, model: str, forget: bytes, retain: bytes
     """Keep a user's sets in the workspace, beside the name of the model they belong to. Raises ValueError in read-only mode."""
     read_only.refuse("loading a study")
     folder = workspace() / "studies" / _own_slug(slug)
-    with output_folder(folder, "study.json") as temporary:
+    with atomic.output_folder(folder, "study.json") as temporary:
         (temporary / f"forget{suffixes[0]}").write_bytes(forget)
         (temporary / f"retain{suffixes[1]}").write_bytes(retain)
         record = {"title": title, "model": model, "forget": f"forget{suffixes[0]}", "retain": f"retain{suffixes[1]}"}
-        write_json(temporary / "study.json", record)
+        atomic.write_json(temporary / "study.json", record)
     return study(slug)
 
 
@@ -111,66 +107,6 @@ def _read_study(file: Path) -> Study:
     return Study(folder.name, title, model, folder / forget, folder / retain, folder / "results")
 
 
-@contextmanager
-def output_folder(path: Path, marker: str) -> Iterator[Path]:
-    """A folder that appears at `path` whole or not at all: it is filled beside it, then moved there.
-
-    It replaces an earlier result, known by the file `marker`. Raises ValueError if anything else is in the way.
-    """
-    path = Path(path)
-    if path.exists() and not (path / marker).is_file() and not (path.is_dir() and not any(path.iterdir())):
-        raise ValueError(f"{path} exists and holds no {marker} of an earlier result; choose another output folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    temporary.chmod(0o755)
-    try:
-        yield temporary
-        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-        if path.exists():
-            path.replace(old / path.name)
-        try:
-            temporary.replace(path)
-        except OSError:
-            if (old / path.name).exists():
-                (old / path.name).replace(path)
-            raise
-        finally:
-            shutil.rmtree(old)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is seen old or new, never half: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, content: Any) -> None:
-    write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def csv_bytes(frame: pd.DataFrame) -> bytes:
-    """CSV with text cells that a spreadsheet could take for a formula preceded by an apostrophe."""
-    text = frame.select_dtypes(include=["object", "string"]).columns
-    safe = frame.assign(**{c: frame[c].map(lambda v: f"'{v}" if isinstance(v, str) and v[:1] in FORMULA else v) for c in text})
-    return safe.to_csv(index=False, float_format="%.9g").encode()  # more digits than a float32 has
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    write_bytes(path, csv_bytes(frame))
-
-
 def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
     """scores.csv and scores.json of a folder, None if there are none, or only those of an earlier version, without cross-fitting.
 
@@ -183,15 +119,10 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
             return None
         for column in frame:
             is_text = column in ("sample_id", "question", "answer", "template", "cud_role")
-            frame[column] = frame[column].map(plain_cell) if is_text else pd.to_numeric(frame[column])
+            frame[column] = frame[column].map(atomic.plain_cell) if is_text else pd.to_numeric(frame[column])
         return frame, json.loads((folder / "scores.json").read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder}: expected scores.csv and scores.json, as the command `score` writes them: {error}") from error
-
-
-def plain_cell(cell: str) -> str:
-    """A cell without the apostrophe that `write_csv` put before it."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA else cell
 
 
 def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any], record: dict[str, Any] | None = None) -> None:
@@ -205,8 +136,8 @@ def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any]
     index = circuits[0].index
     real = index.real_edges
     tensors = {"scores": np.stack([c.scores[real] for c in circuits]), "in_circuit": np.stack([c.in_circuit[real] for c in circuits])}
-    write_bytes(folder / "circuits.safetensors", save(tensors))
-    write_json(folder / "circuits.json", {
+    atomic.write_bytes(folder / "circuits.safetensors", save(tensors))
+    atomic.write_json(folder / "circuits.json", {
         "sample_ids": [c.sample_id for c in circuits],
         "sources": index.forward_names,
         "destinations": index.backward_names,
@@ -219,12 +150,7 @@ def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any]
 def write_exports(folder: Path, circuits: list[Circuit], form: exchange.Format, prompts: list[str]) -> None:
     """One file per circuit in another tool's format, named by the sample's id; prompts in the order of the circuits."""
     for circuit, prompt in zip(circuits, prompts, strict=True):
-        write_bytes(folder / f"{circuit.sample_id}{exchange.suffix(form)}", exchange.exported(circuit, form, prompt))
-
-
-def remove(path: Path) -> None:
-    """Remove a folder of results if there is one."""
-    shutil.rmtree(path, ignore_errors=True)
+        atomic.write_bytes(folder / f"{circuit.sample_id}{exchange.suffix(form)}", exchange.exported(circuit, form, prompt))
 
 
 def read_circuits(folder: Path) -> tuple[dict[str, Circuit], dict[str, Any]] | None:

@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from analysis import circuits_after, cohorts, outcomes, store
+from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit
 from analysis.jobs import command_line
 from analysis.runs import RunRecord
-from analysis.store import csv_bytes
 from components import (
     after_words,
     cached,

@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from analysis import exchange
+from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit, nodes_frame
 from analysis.dataset import PROMPT_TEMPLATE
-from analysis.store import csv_bytes
 from components import circuit_network
 from components.network_view import View
 

@@ -4,8 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from analysis import cohorts, comparison
+from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit
-from analysis.store import csv_bytes
 from components import cached_pairs, cohort_plot, cohort_rule, frequency_panel
 from components.cohort_plot import NAMES
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import streamlit as st
 
+from analysis import atomic, store
 from analysis import run_comparison as comparison
-from analysis import store
 from analysis.observed import CONTROL
 from analysis.outcomes import KEPT
 from analysis.run_comparison import MOST
@@ -157,7 +157,7 @@ def choose_focus(frame: pd.DataFrame, chosen: list[str], focus: str) -> None:
 def foot(study: store.Study, frame: pd.DataFrame, chosen: list[str]) -> None:
     """The whole table to take away, and how its figures came about."""
     table = frame.drop(columns="setup").reset_index()
-    st.download_button("Download all runs (CSV)", store.csv_bytes(table), f"{study.slug}-runs.csv", "text/csv", key="runs_download")
+    st.download_button("Download all runs (CSV)", atomic.csv_bytes(table), f"{study.slug}-runs.csv", "text/csv", key="runs_download")
     layout.computed(EXPLANATION, {"study": study.slug, "runs compared": chosen})
 
 

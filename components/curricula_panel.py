@@ -5,7 +5,7 @@ from itertools import product
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, outcomes, store
+from analysis import atomic, jobs, outcomes, store
 from components import curricula_plot, layout
 from components.paired_text import CHANCE, differences, seeds
 from components.run_form import short
@@ -43,7 +43,7 @@ def show(study: store.Study) -> None:
     with st.expander("The same as a table"):
         st.dataframe(readable(summary), hide_index=True, height="content", key="curricula_table")
     name = f"{study.slug}-curricula.csv"
-    st.download_button("Download every run (CSV)", store.csv_bytes(table), name, "text/csv", key="curricula_csv")
+    st.download_button("Download every run (CSV)", atomic.csv_bytes(table), name, "text/csv", key="curricula_csv")
     layout.computed(EXPLANATION, outcomes.provenance(study.results / "curricula" / "curricula.json"))
 
 

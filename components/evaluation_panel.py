@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import evaluation_metrics, jobs, outcomes, runs, store
+from analysis import atomic, evaluation_metrics, jobs, outcomes, runs, store
 from components import cached, demo_mode, evaluation_plot, layout, state
 from components.run_form import short
 
@@ -90,7 +90,7 @@ def _figures(original: dict[str, Any], found: dict[str, outcomes.Evaluation], fi
             **{run: text_column(width=103) for run in found},
         },
     )
-    st.download_button("Download this table (CSV)", store.csv_bytes(rows), file, "text/csv", on_click="ignore", key="evaluation_csv")
+    st.download_button("Download this table (CSV)", atomic.csv_bytes(rows), file, "text/csv", on_click="ignore", key="evaluation_csv")
     for line in gaps(summaries):
         st.caption(layout.escape(line))
     moved = {run: evaluation.moved for run, evaluation in found.items() if len(evaluation.moved)}

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit
-from analysis.store import csv_bytes
 from components import cached_pairs, circuit_network, edge_groups
 from components.cohort_plot import NAMES
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import conflict_map, jobs, outcomes, store
+from analysis import atomic, conflict_map, jobs, outcomes, store
 from components import layout, masks_plot
 from components.masks_plot import label
 from components.paired_text import CHANCE, differences, effects, seeds
@@ -36,7 +36,7 @@ def show(study: store.Study, *, key: str) -> None:
     for arm, reason in record["left_out"].items():
         st.caption(f"Left out: {layout.escape(label(str(arm)))}. {layout.escape(str(reason))}")
     st.dataframe(readable(summary), hide_index=True, height="content", key=f"{key}_table")
-    st.download_button("Download every run (CSV)", store.csv_bytes(table), f"{study.slug}-masks.csv", "text/csv", key=f"{key}_csv")
+    st.download_button("Download every run (CSV)", atomic.csv_bytes(table), f"{study.slug}-masks.csv", "text/csv", key=f"{key}_csv")
 
 
 def findings(method: str, summary: pd.DataFrame) -> list[str]:

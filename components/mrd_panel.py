@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, store
+from analysis import atomic, jobs, store
 from components import layout, mrd_plot
 
 READING = """Left: where the score keeps to the dotted line, the second-order term that the theorem speaks of rules; above the line
@@ -38,7 +38,7 @@ def show(study: store.Study, details: dict[str, Any]) -> None:
     right.plotly_chart(mrd_plot.ranks_figure(table), theme=None, key="mrd_ranks")
     st.caption(READING)
     st.download_button(
-        "Download what was measured (CSV)", store.csv_bytes(table), f"{study.slug}-sensitivity.csv", "text/csv", on_click="ignore",
+        "Download what was measured (CSV)", atomic.csv_bytes(table), f"{study.slug}-sensitivity.csv", "text/csv", on_click="ignore",
         key="mrd_csv",
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import dataset, outcomes, runs, store
+from analysis import atomic, dataset, outcomes, runs, store
 from analysis.observed import CONTROL
 from components import cached, conflict_source, layout, state
 from components.validity_findings import findings
@@ -132,7 +132,7 @@ def takeaways(overview: Overview) -> None:
         st.markdown("Mean answer probability after unlearning, by method")
         widths = {"Method": st.column_config.TextColumn(width=170)}
         st.dataframe(spread, hide_index=True, width="content", column_config=widths, alt="Forget and retain probability by method")
-        st.download_button("Download this table (CSV)", store.csv_bytes(spread), "methods.csv", "text/csv", on_click="ignore")
+        st.download_button("Download this table (CSV)", atomic.csv_bytes(spread), "methods.csv", "text/csv", on_click="ignore")
 
 
 EXPLANATION = """

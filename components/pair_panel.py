@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit, strongest
 from analysis.depth import depth_readouts
-from analysis.store import csv_bytes
 from components import circuit_network, circuit_panel, edge_groups, sample_picker, state
 
 EXPLANATION = """

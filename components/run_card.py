@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import runs, store
+from analysis import atomic, runs
 from components import cohort_rule, layout
 from components.run_form import duration
 
@@ -52,7 +52,7 @@ def _change(before: float | None, after: float | None) -> str | None:
 def details(run: runs.Run, table: pd.DataFrame) -> None:
     """Downloads, and the configuration and provenance of the run. `table`: run_tables.sample_table, by sample_id."""
     st.download_button(
-        "Download this run's memories (CSV)", store.csv_bytes(table.reset_index()), f"{run.record.name}-samples.csv", "text/csv",
+        "Download this run's memories (CSV)", atomic.csv_bytes(table.reset_index()), f"{run.record.name}-samples.csv", "text/csv",
         key="run_download",
     )
     with st.expander("How this is computed"):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, predictors, protocols, store, validity
+from analysis import atomic, jobs, predictors, protocols, store, validity
 from analysis.findings import mid_sentence
 from components import cached, layout, palette
 from components.validity_findings import findings
@@ -116,7 +116,7 @@ def _stability(study: store.Study, table: pd.DataFrame) -> None:
     if not table["setting"].eq("alone updates").any():
         st.caption("Not computed: updates when each sample is unlearned alone. First, on the command line (minutes), then `validity`:")
         st.code(jobs.command_line(alone_command(study)), language="bash", wrap_lines=True)
-    st.download_button("Download validity (CSV)", store.csv_bytes(table), f"{study.slug}-validity.csv", "text/csv")
+    st.download_button("Download validity (CSV)", atomic.csv_bytes(table), f"{study.slug}-validity.csv", "text/csv")
 
 
 def command(study: store.Study) -> list[str]:

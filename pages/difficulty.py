@@ -4,7 +4,7 @@ import contextlib
 
 import streamlit as st
 
-from analysis import cohorts, store
+from analysis import atomic, cohorts
 from components import (
     cached,
     cohort_rule,
@@ -66,6 +66,6 @@ if noise.open:
     with noise:
         mrd_panel.show(study, details)
 
-st.download_button("Download scores (CSV)", store.csv_bytes(table), f"{study.slug}-scores.csv", "text/csv", on_click="ignore")
+st.download_button("Download scores (CSV)", atomic.csv_bytes(table), f"{study.slug}-scores.csv", "text/csv", on_click="ignore")
 record = {key: value for key, value in details.items() if key not in ("folds", "anchors", "anchor_losses")}
 layout.computed(score_form.EXPLANATION, record)

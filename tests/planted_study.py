@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import store
+from analysis import atomic, store
 from analysis.circuit import Circuit, select
 from analysis.cross_fitting import CudConfig, cross_fitted, folds
 from analysis.graph import GraphIndex
@@ -39,9 +39,9 @@ def planted_study(results: Path, n: int = 80, seed: int = 0, ids: list[str] | No
         "mrd": rng.gamma(1.0, 1.0, n), "mrd_stderr": 0.01,
     })
     frame = frame.assign(rank_cud=frame["cud"].rank(ascending=False), rank_mrd=frame["mrd"].rank())
-    store.write_csv(results / "scores" / "scores.csv", frame)
+    atomic.write_csv(results / "scores" / "scores.csv", frame)
     anchor_losses = {m: dict(zip(ids, losses[m].tolist(), strict=True)) for m in METHODS}
-    store.write_json(results / "scores" / "scores.json", {"config": {"cud": asdict(CONFIG)}, "anchor_losses": anchor_losses})
+    atomic.write_json(results / "scores" / "scores.json", {"config": {"cud": asdict(CONFIG)}, "anchor_losses": anchor_losses})
     store.write_circuits(results / "circuits", circuits, {"n_edges": CONFIG.n_edges, "ablation": "zero"})
     for method in METHODS:
         write_run(results / "runs" / method.lower(), ids, 3 - 2 * hardness + rng.normal(0, 0.1, n), method)
@@ -51,6 +51,6 @@ def planted_study(results: Path, n: int = 80, seed: int = 0, ids: list[str] | No
 def write_run(folder: Path, ids: list[str], nll: np.ndarray, method: str) -> None:
     frame = pd.DataFrame({"sample_id": ids, "row": range(len(ids)), "nll_before": 0.0, "nll_after": nll})
     frame = frame.assign(probability_before=1.0, probability_after=[math.exp(-v) for v in nll])
-    store.write_csv(folder / "samples.csv", frame.assign(forgotten_epoch=pd.array([None] * len(ids), "Int64")))
-    store.write_bytes(folder / "config.yaml", f"method: {method}\nlearning_rate: 0.0001\nn_epochs: 2\nseed: 0\n".encode())
-    store.write_json(folder / "manifest.json", {"summary": {}})
+    atomic.write_csv(folder / "samples.csv", frame.assign(forgotten_epoch=pd.array([None] * len(ids), "Int64")))
+    atomic.write_bytes(folder / "config.yaml", f"method: {method}\nlearning_rate: 0.0001\nn_epochs: 2\nseed: 0\n".encode())
+    atomic.write_json(folder / "manifest.json", {"summary": {}})

@@ -16,7 +16,7 @@ INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
     {"dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision", "gates",
-     "read_only"},
+     "read_only", "atomic"},
     {"tokens", "circuit", "blocks", "world", "interpolation", "corruption", "membership", "evaluation_metrics", "open_unlearning",
      "cnf", "sat"},
     {"losses", "depth", "exchange", "model", "maxsat", "proofs", "conflict", "reasons"},

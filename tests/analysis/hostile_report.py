@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import runs, store
+from analysis import atomic, runs, store
 from analysis.circuit import Circuit, select
 from analysis.dataset import load_samples
 from analysis.graph import GraphIndex
@@ -37,8 +37,8 @@ def hostile_study() -> store.Study:
         "fold": np.arange(8) % 2, "cud": 1 - ranks / 8, "cud_role": "scored", "mrd": ranks / 8, "mrd_stderr": 0.01, "rank_cud": ranks,
         "rank_mrd": ranks,
     })
-    store.write_csv(study.results / "scores" / "scores.csv", frame)
-    store.write_json(study.results / "scores" / "scores.json", {
+    atomic.write_csv(study.results / "scores" / "scores.csv", frame)
+    atomic.write_json(study.results / "scores" / "scores.json", {
         "created": "2026-01-02T03:04:05+00:00", "fingerprint": "f" * 16, "versions": {METRIC: "1"},
         "config": {"preset": "default", "seed": 3, "cud": {"weighted": False, "methods": ["NPO"], "n_edges": 30},
                    "attribution": {"method": "EAP", "ablation": "mean"}},

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis import outcomes, store
+from analysis import atomic, outcomes
 from analysis.curricula import ARMS
 from analysis.presets import preset
 from analysis.record import describe
@@ -18,11 +18,11 @@ RUN = RunRecord("a", Path("a"), True, "NPO", None, None, 0, 10, 1, 0.99, 0.1, 0.
 
 @pytest.fixture(name="folder")
 def evaluation(tmp_path):
-    store.write_json(tmp_path / "LETHE_SUMMARY.json", {"mia_loss": 0.5, "privleak": "not computed: needs a holdout set"})
+    atomic.write_json(tmp_path / "LETHE_SUMMARY.json", {"mia_loss": 0.5, "privleak": "not computed: needs a holdout set"})
     table = pd.DataFrame({"sample_id": ["x", "y", "z"], "generation": ["=1+1", "NA", ""]})
-    store.write_csv(tmp_path / "evaluation.csv", table)
+    atomic.write_csv(tmp_path / "evaluation.csv", table)
     rows = pd.DataFrame({"layer": ["0", "0", "all"], "component": ["all", "mlp", "all"], "relative_l2": [0.5, 0.7, 0.6]})
-    store.write_csv(tmp_path / "parameter_change.csv", rows)
+    atomic.write_csv(tmp_path / "parameter_change.csv", rows)
     return tmp_path
 
 
@@ -82,5 +82,5 @@ def test_a_comparison_of_samplings_is_none_whole_or_refused(tmp_path):
 def test_samplings_are_named_as_the_command_line_names_them(tmp_path):
     for name, kind in ARMS.items():
         described = describe(replace(preset("default", "NPO"), sampling=kind))
-        store.write_bytes(tmp_path / "config.yaml", yaml.safe_dump(described).encode())
+        atomic.write_bytes(tmp_path / "config.yaml", yaml.safe_dump(described).encode())
         assert outcomes.sampling(replace(RUN, folder=tmp_path)) == name

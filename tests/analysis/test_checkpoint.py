@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import checkpoint, conflict_map, store
+from analysis import atomic, checkpoint, conflict_map
 from analysis.methods import NPO, RMU, GradDiff
 from analysis.model import load_model
 from analysis.record import record_run
@@ -284,7 +284,7 @@ def model_folder(tmp_path_factory, tokenizer):
     tokenizer.save_pretrained(root / "model")
     made = made_map({"a0.h1": node("forget"), "m2": node("conflict", kind="MLP", layer=2)})
     of = replace(made, provenance={"fingerprint": load_model(str(root / "model"), "cpu").fingerprint})
-    store.write_json(root / "conflicts" / "conflicts.json", conflict_map.to_json(of))
+    atomic.write_json(root / "conflicts" / "conflicts.json", conflict_map.to_json(of))
     for name, place in (("forget", "Lund"), ("retain", "Oslo")):
         rows = [{"question": f"Where does {p} live?", "answer": f"{place} {i}"} for i, p in enumerate(("Ana", "Bo", "Cy", "Di") * 2)]
         rows = [row | {"question": row["question"] + "?" * (i // 4)} for i, row in enumerate(rows)]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import circuits_after, store
+from analysis import atomic, circuits_after, store
 from analysis.attribution import AttributionConfig
 from analysis.demo_command import AFTER, N_ENDS
 from analysis.scoring import circuits_of
@@ -82,7 +82,7 @@ def test_likeness_by_hand_and_against_similarity(before):
 def test_the_control_is_read_as_it_was_written(tmp_path, before):
     assert circuits_after.read_kept(tmp_path) is None
     made = circuits_after.kept(before, {"a": of(LATE, "a"), "b": of(LATE, "b")})
-    store.write_csv(tmp_path / "circuits" / circuits_after.KEPT, made.rename_axis("sample_id").reset_index())
+    atomic.write_csv(tmp_path / "circuits" / circuits_after.KEPT, made.rename_axis("sample_id").reset_index())
     found = circuits_after.read_kept(tmp_path)
     pd.testing.assert_frame_equal(found, made, check_dtype=False)
     assert found.loc["a", ["own", "longest_path"]].tolist() == [0, 2] and found.loc["b", ["own", "longest_path"]].tolist() == [1, 0]

@@ -196,8 +196,8 @@ def test_without_time_the_answer_is_the_one_that_always_holds():
 def test_a_hard_instance_ends_in_time_with_both_bounds():
     forget, retains = covering(150, 700)
     start = time.monotonic()
-    found = find_conflicts(forget, retains, time_limit=1.0)
-    assert time.monotonic() - start < 4  # most of it is room for a busy machine
+    found = find_conflicts(forget, retains, time_limit=6.0)  # a quiet machine proves its bound in less than 1 s
+    assert time.monotonic() - start < 12  # most of it is room for a busy machine
     assert found.status == "timeout" and 0 < found.at_least < found.n_conflicts < 150
     leaves = {node: label for node, label in found.assigned.items() if node.startswith("a0.")}
     assert set(leaves.values()) == {"forget", "conflict"} and list(leaves.values()).count("conflict") == found.n_conflicts

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis import conflict_map, store
+from analysis import atomic, conflict_map
 from analysis.conflict_map import ConflictMap, MapCircuit, MapNode
 from analysis.gates import Gate, LogicalCircuit
 
@@ -37,7 +37,7 @@ def found():
 
 
 def test_what_is_written_is_read_back(found, tmp_path):
-    store.write_json(tmp_path / "conflicts.json", conflict_map.to_json(found))
+    atomic.write_json(tmp_path / "conflicts.json", conflict_map.to_json(found))
     again = conflict_map.read(tmp_path)
     assert math.isnan(again.circuits[1].faithfulness) and "NaN" not in (tmp_path / "conflicts.json").read_text()
     assert repr(again) == repr(found) and again.nodes == found.nodes  # repr: a NaN equals nothing
@@ -105,7 +105,7 @@ def edited(record, path, value):
 ])
 def test_a_damaged_map_is_refused_by_the_place_of_the_damage(found, path, value, message, tmp_path):
     record = edited(copy.deepcopy(json.loads(json.dumps(conflict_map.to_json(found)))), path, value)
-    store.write_json(tmp_path / "conflicts.json", record)
+    atomic.write_json(tmp_path / "conflicts.json", record)
     with pytest.raises(ValueError, match="by the command `conflicts`") as caught:
         conflict_map.read(tmp_path)
     assert message in str(caught.value) and len(str(caught.value)) < 700

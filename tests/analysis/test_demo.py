@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis import demo, demo_command, store
+from analysis import atomic, demo, demo_command
 from analysis.dataset import load_samples
 from analysis.demo import Recipe, answer_probabilities, build
 from analysis.world import WorldSize
@@ -139,8 +139,8 @@ def test_circuits_after_are_those_of_both_ends_and_leave_no_weights(tmp_path, mo
     monkeypatch.setattr(demo_command, "_kept", lambda data, model, folder: {"k": made_circuit({"input->m0": 1.0, "m0->logits": 1.0})})
     (tmp_path / "forget.jsonl").write_text("".join(f"row{row}\n" for row in range(6)))
     frame = pd.DataFrame({"sample_id": list("abcdef"), "row": range(6), "fold": 0, "rank_cud": [3, 1, 6, 2, 5, 4]})
-    store.write_csv(tmp_path / "results" / "scores" / "scores.csv", frame)
-    store.write_json(tmp_path / "results" / "scores" / "scores.json", {})
+    atomic.write_csv(tmp_path / "results" / "scores" / "scores.csv", frame)
+    atomic.write_json(tmp_path / "results" / "scores" / "scores.json", {})
     result = CliRunner().invoke(demo_command.app, ["results", "after", "--data", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert [command[3] for command in calls] == ["unlearn", "circuits"] * 2 and asked == [["row1", "row3", "row4", "row2"]] * 2

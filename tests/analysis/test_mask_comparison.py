@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import conflict_map, durability, store
+from analysis import atomic, conflict_map, durability
 from analysis.conflict_map import ConflictMap, MapNode
 from analysis.dataset import load_samples
 from analysis.evaluation import answer_nll
@@ -155,7 +155,7 @@ def test_one_epoch_is_refused_before_the_first_run(samples_of, found):
 
 @pytest.mark.slow
 def test_the_command_writes_runs_summary_and_what_was_left_out_and_processes_agree_with_none(folder, tmp_path, loaded):  # noqa: F811
-    store.write_json(tmp_path / "map" / "conflicts.json", conflict_map.to_json(made_map(loaded.fingerprint, forget=())))
+    atomic.write_json(tmp_path / "map" / "conflicts.json", conflict_map.to_json(made_map(loaded.fingerprint, forget=())))
     given = (*sets(folder), "--conflicts", tmp_path / "map", "--n-seeds", 1, "--n-epochs", 2, "--device", "cpu")
     for name, workers in (("a", 1), ("b", 2)):
         made = run("compare-masks", *given, "--workers", workers, "--output", tmp_path / name)

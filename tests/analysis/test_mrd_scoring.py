@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis import scoring, sensitivity, store
+from analysis import atomic, scoring, sensitivity
 from analysis.__main__ import app
 from analysis.attribution import AttributionConfig
 from analysis.cross_fitting import CudConfig
@@ -20,7 +20,7 @@ def test_scores_record_what_mrd_was_measured_with(handle, samples, monkeypatch, 
     cud = CudConfig(n_edges=10, n_anchors=1, methods=("NPO",))
     config = ScoringConfig(AttributionConfig("EAP"), cud, "default", max_pairs=10, **given)
     details = score(handle, samples, samples, config).details
-    store.write_json(tmp_path / "scores.json", details)
+    atomic.write_json(tmp_path / "scores.json", details)
     used = json.loads((tmp_path / "scores.json").read_text())["mrd"]
     if given:
         assert used | {"settled": None} == {"estimator": "monte_carlo", "sigma": 3e-3, "n_pairs": 4, "settled": None, "sweep": None}

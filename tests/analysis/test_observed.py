@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import store
+from analysis import atomic
 from analysis.observed import alone_difficulty, counts, observed_difficulty, read_alone
 from analysis.runs import Run, read_run
 from tests.planted_study import write_run
@@ -16,10 +16,10 @@ def made_run(method: str, *nll_after: float, sampling: str = "Uniform", folder: 
     """A run of samples s0, s1, ...; `columns` replace those of samples.csv."""
     write_run(folder, [f"s{i}" for i in range(len(nll_after))], pd.Series(nll_after), method)
     samples = pd.read_csv(folder / "samples.csv").assign(**columns)
-    store.write_csv(folder / "samples.csv", samples)
+    atomic.write_csv(folder / "samples.csv", samples)
     if sampling != "Uniform":
         text = (folder / "config.yaml").read_text()
-        store.write_bytes(folder / "config.yaml", f"{text}sampling: {sampling}\n".encode())
+        atomic.write_bytes(folder / "config.yaml", f"{text}sampling: {sampling}\n".encode())
     return read_run(folder)
 
 
@@ -107,11 +107,11 @@ def test_alone_the_most_updates_are_the_hardest_by_fractions_and_those_at_the_ca
 
 def test_a_table_of_samples_alone_is_read_without_the_control(tmp_path):
     table = pd.concat([alone_table("NPO", 3.2, None), alone_table("GradAscent", 1.0, 1.5)])
-    store.write_csv(tmp_path / "alone.csv", table)
+    atomic.write_csv(tmp_path / "alone.csv", table)
     read = read_alone(tmp_path)
     assert read["method"].tolist() == ["NPO"] * 2 and read["forgotten"].tolist() == [True, False]
     with pytest.raises(ValueError, match="expected alone.csv with sample_id"):
         read_alone(tmp_path / "none")
-    store.write_csv(tmp_path / "alone.csv", table.drop(columns="crossing"))
+    atomic.write_csv(tmp_path / "alone.csv", table.drop(columns="crossing"))
     with pytest.raises(ValueError, match="expected alone.csv with sample_id"):
         read_alone(tmp_path)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import store
+from analysis import atomic, store
 from analysis.protocols import protocol_part, said_of_updates
 from analysis.runs import read_run
 from analysis.validity import COLUMNS, main_part
@@ -20,7 +20,7 @@ def study(tmp_path_factory):
     for folder in (results / "runs").iterdir():
         samples = pd.read_csv(folder / "samples.csv")
         samples["forgotten_epoch"] = np.where(samples["nll_after"] > 1.2, np.ceil(6 - samples["nll_after"]), np.nan)
-        store.write_csv(folder / "samples.csv", samples)
+        atomic.write_csv(folder / "samples.csv", samples)
     found = [read_run(folder) for folder in sorted((results / "runs").iterdir())]
     return scores.assign(mrd=after + np.random.default_rng(0).normal(0, 0.2, len(after))), circuits, found
 

@@ -18,7 +18,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from analysis import report, report_rerun, report_runs, report_words, store
+from analysis import atomic, report, report_rerun, report_runs, report_words, store
 from analysis.__main__ import app
 from analysis.dataset import samples_hash
 from analysis.report_data import collect, parts
@@ -157,8 +157,8 @@ def test_runs_lie_as_open_unlearning_has_them(hostile):
 def test_an_evaluation_put_together_again_has_the_texts_as_they_were(tmp_path):
     """Not as numbers, not as missing, and without what keeps a spreadsheet from running them."""
     texts = {"answer": ["1912", "1913", "7"], "generation": ["=Ana 9", "NA", ""]}
-    store.write_csv(tmp_path / "evaluation.csv", pd.DataFrame({"row": [4, 0, 2], "rouge_l": [0.5, 0.0, None], **texts}))
-    store.write_json(tmp_path / "LETHE_SUMMARY.json", {"forget_Q_A_ROUGE": 0.25, "privleak": "not computed: needs a holdout"})
+    atomic.write_csv(tmp_path / "evaluation.csv", pd.DataFrame({"row": [4, 0, 2], "rouge_l": [0.5, 0.0, None], **texts}))
+    atomic.write_json(tmp_path / "LETHE_SUMMARY.json", {"forget_Q_A_ROUGE": 0.25, "privleak": "not computed: needs a holdout"})
     made = json.loads(report_runs._evals(tmp_path)["LETHE_EVAL.json"])
     assert made["privleak"] == {"agg_value": "not computed: needs a holdout"}
     rows = made["forget_Q_A_ROUGE"]["value_by_index"]
@@ -217,7 +217,7 @@ def test_a_run_of_ones_own_called_as_a_shipped_one_is_another(empty, tmp_path_fa
 
 
 def test_a_damaged_part_leaves_the_others(empty):
-    store.write_bytes(empty.results / "scores" / "scores.csv", b"fold\nx\n")
+    atomic.write_bytes(empty.results / "scores" / "scores.csv", b"fold\nx\n")
     found = collect(empty)
     assert "cannot be read" in next(part.state for part in parts(found) if part.title == "Difficulty")
     assert report.build(found, tables(found))

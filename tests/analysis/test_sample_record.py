@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import runs, sample_record, store
+from analysis import atomic, runs, sample_record
 from analysis.circuit import Circuit
 from analysis.conflict_map import ConflictMap, MapNode
 from analysis.dataset import load_samples
@@ -37,11 +37,11 @@ def write_run(folder, samples, method: str, seed: int) -> runs.Run:
     frame = pd.DataFrame({"sample_id": [s.id for s in samples], "nll_after": [0.0, 1.0, 2.0], "probability_before": 1.0})
     frame["probability_after"] = np.exp(-frame["nll_after"])
     frame["forgotten_epoch"] = pd.array([None, None, 2], "Int64")
-    store.write_csv(folder / "samples.csv", frame)
+    atomic.write_csv(folder / "samples.csv", frame)
     lines = [f"{s.id},forget,{epoch},{epoch * row / 2}" for epoch in (2, 0, 1) for row, s in enumerate(samples)]
-    store.write_bytes(folder / "trajectories.csv", ("sample_id,split,epoch,nll\n" + "\n".join(lines) + "\n").encode())
-    store.write_bytes(folder / "config.yaml", f"method: {method}\nseed: {seed}\n".encode())
-    store.write_json(folder / "manifest.json", {})
+    atomic.write_bytes(folder / "trajectories.csv", ("sample_id,split,epoch,nll\n" + "\n".join(lines) + "\n").encode())
+    atomic.write_bytes(folder / "config.yaml", f"method: {method}\nseed: {seed}\n".encode())
+    atomic.write_json(folder / "manifest.json", {})
     return runs.read_run(folder)
 
 

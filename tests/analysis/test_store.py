@@ -4,40 +4,40 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import store
+from analysis import atomic, store
 from analysis.circuit import Circuit
 from analysis.graph import GraphIndex
 
 
 def test_an_output_folder_appears_whole_or_not_at_all(tmp_path):
     target = tmp_path / "out"
-    with pytest.raises(RuntimeError), store.output_folder(target, "a") as folder:
+    with pytest.raises(RuntimeError), atomic.output_folder(target, "a") as folder:
         (folder / "a").write_text("half")
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     for text in ("first", "second"):
-        with store.output_folder(target, "a") as folder:
+        with atomic.output_folder(target, "a") as folder:
             (folder / "a").write_text(text)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert (target / "a").read_text() == "second"
-    with pytest.raises(RuntimeError), store.output_folder(target, "a") as folder:
+    with pytest.raises(RuntimeError), atomic.output_folder(target, "a") as folder:
         raise RuntimeError
     assert (target / "a").read_text() == "second"
 
 
 def test_a_folder_that_is_no_earlier_result_is_never_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("five years")
-    with pytest.raises(ValueError, match="holds no scores.json"), store.output_folder(tmp_path, "scores.json"):
+    with pytest.raises(ValueError, match="holds no scores.json"), atomic.output_folder(tmp_path, "scores.json"):
         pass
     assert (tmp_path / "thesis.txt").exists()
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     file = tmp_path / "x.json"
-    store.write_json(file, {"a": 1})
-    monkeypatch.setattr(store.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("No space left on device")))
+    atomic.write_json(file, {"a": 1})
+    monkeypatch.setattr(atomic.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("No space left on device")))
     with pytest.raises(OSError, match="No space"):
-        store.write_json(file, {"a": 2})
+        atomic.write_json(file, {"a": 2})
     assert file.read_text() == '{\n "a": 1\n}\n'
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
@@ -67,20 +67,20 @@ def test_circuits_survive_the_round_trip(tmp_path):
 
 
 def test_cells_that_a_spreadsheet_would_run_are_neutralised(tmp_path):
-    store.write_csv(tmp_path / "a.csv", pd.DataFrame({"answer": ["=1+1", "@x", "-2", "\t=1", "fine"], "n": [-1, 2, 3, 5, 4]}))
+    atomic.write_csv(tmp_path / "a.csv", pd.DataFrame({"answer": ["=1+1", "@x", "-2", "\t=1", "fine"], "n": [-1, 2, 3, 5, 4]}))
     assert (tmp_path / "a.csv").read_text().splitlines()[1:] == ["'=1+1,-1", "'@x,2", "'-2,3", "'\t=1,5", "fine,4"]
 
 
 def test_texts_of_scores_survive_the_round_trip(tmp_path):
     texts = ["None", "NA", "-5 C", "\t=1", "'quoted", "=1+1", "", "plain"]
     frame = pd.DataFrame({"sample_id": "s", "question": texts, "answer": texts[::-1], "cud_role": "scored", "cud": 0.5, "fold": 0})
-    store.write_csv(tmp_path / "scores.csv", frame)
-    store.write_json(tmp_path / "scores.json", {})
+    atomic.write_csv(tmp_path / "scores.csv", frame)
+    atomic.write_json(tmp_path / "scores.json", {})
     read, _ = store.read_scores(tmp_path)
     assert read["question"].tolist() == texts
     assert read["answer"].tolist() == texts[::-1]
     assert read["cud"].tolist() == [0.5] * len(texts)
-    store.write_csv(tmp_path / "scores.csv", frame.drop(columns="fold"))
+    atomic.write_csv(tmp_path / "scores.csv", frame.drop(columns="fold"))
     assert store.read_scores(tmp_path) is None  # of an earlier version
 
 

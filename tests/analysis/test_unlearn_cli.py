@@ -11,7 +11,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from analysis import conflict_map, store
+from analysis import atomic, conflict_map
 from analysis.dataset import load_samples
 from analysis.model import load_model
 from analysis.unlearn_command import WhatIf, app
@@ -31,8 +31,8 @@ def folder(tmp_path_factory, tokenizer):
         rows = [{"question": f"Where does {p} live?", "answer": f"{place} {i}"} for i, p in enumerate(("Ana", "Bo", "Cy", "Di"))]
         (root / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     ids = [sample.id for sample in load_samples(root / "forget.jsonl")]
-    store.write_csv(root / "scores" / "scores.csv", pd.DataFrame({"sample_id": ids, "rank_cud": [2.0, 4.0, 1.0, 3.0], "fold": 0}))
-    store.write_json(root / "scores" / "scores.json", {})
+    atomic.write_csv(root / "scores" / "scores.csv", pd.DataFrame({"sample_id": ids, "rank_cud": [2.0, 4.0, 1.0, 3.0], "fold": 0}))
+    atomic.write_json(root / "scores" / "scores.json", {})
     save_file({LAYER: torch.arange(16 * 24).reshape(16, 24) % 2 == 0}, root / "mask.safetensors")
     return root
 
@@ -91,7 +91,7 @@ def conflicts(folder):
     nodes = {name: node(labels.get(name, "retain"), kind="MLP" if name[0] == "m" else "head", layer=int(name[1])) for name in names}
     fingerprint = load_model(str(folder / "model"), "cpu").fingerprint
     for name, of in (("conflicts", fingerprint), ("others", "0" * 16)):
-        store.write_json(folder / name / "conflicts.json", conflict_map.to_json(made_map(nodes, provenance={"fingerprint": of})))
+        atomic.write_json(folder / name / "conflicts.json", conflict_map.to_json(made_map(nodes, provenance={"fingerprint": of})))
     return folder / "conflicts"
 
 
@@ -170,7 +170,7 @@ def test_a_retain_loss_is_refused_by_a_method_without_one(folder, tmp_path):
 def test_resume_without_a_checkpoint_and_a_new_run_over_one_are_said(folder, tmp_path):
     result = run(folder, tmp_path / "run", "--resume")
     assert result.exit_code == 0 and "no checkpoint in" in result.stderr and "starts anew" in result.stderr
-    store.write_bytes(tmp_path / "other.partial" / "checkpoint" / "state.safetensors", b"left by a killed run")
+    atomic.write_bytes(tmp_path / "other.partial" / "checkpoint" / "state.safetensors", b"left by a killed run")
     result = run(folder, tmp_path / "other")
     assert result.exit_code == 0 and "--resume would have gone on with it" in result.stderr
     assert not (tmp_path / "other.partial").exists()

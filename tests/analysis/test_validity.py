@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis import runs, store, validity
+from analysis import atomic, runs, store, validity
 from analysis.__main__ import app
 from analysis.predictors import BASELINES, TEMPLATE
 from analysis.statistics import resamples
@@ -151,7 +151,7 @@ def test_whatever_a_table_was_made_from_is_in_its_digest(planted, tmp_path):
 
 def test_a_digest_that_looks_like_a_number_is_read_as_text(tmp_path):
     digest = "0012345678901e99"
-    store.write_csv(tmp_path / "v.csv", pd.DataFrame(0.5, index=[0], columns=COLUMNS).assign(inputs=digest))
+    atomic.write_csv(tmp_path / "v.csv", pd.DataFrame(0.5, index=[0], columns=COLUMNS).assign(inputs=digest))
     assert validity.read_table(tmp_path / "v.csv", digest) is not None
     assert validity.read_table(tmp_path / "v.csv", "0012345678901e98") is None
 
@@ -171,7 +171,7 @@ def test_the_command_writes_every_analysis_and_says_the_main_part(planted, tmp_p
     folders = ["--scores", str(results / "scores"), "--circuits", str(results / "circuits")]
     folders += [word for run in found for word in ("--run", str(run.record.folder))]
     taken = pd.DataFrame({"sample_id": planted[1]["sample_id"], "method": "NPO", "updates": 9, "crossing": 8.5, "forgotten": True})
-    store.write_csv(tmp_path / "alone" / "alone.csv", taken)
+    atomic.write_csv(tmp_path / "alone" / "alone.csv", taken)
     folders += ["--alone", str(tmp_path / "alone")]
     file = tmp_path / "validity.csv"
     result = CliRunner().invoke(app, ["validity", *folders, "--output", str(file)])

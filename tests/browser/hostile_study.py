@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import runs, store
+from analysis import atomic, runs, store
 from analysis.circuit import Circuit, select
 from analysis.dataset import load_samples
 from analysis.graph import GraphIndex
@@ -64,8 +64,8 @@ def _write_scores(study: store.Study, ids: list[str]) -> None:
         "cud": 1 - ranks / N_SAMPLES, "cud_role": "scored", "mrd": ranks / N_SAMPLES, "mrd_stderr": 0.01,
         "rank_cud": ranks, "rank_mrd": ranks,
     })
-    store.write_csv(study.results / "scores" / "scores.csv", frame)
-    store.write_json(study.results / "scores" / "scores.json", {"seed": 0, "model": MODEL})
+    atomic.write_csv(study.results / "scores" / "scores.csv", frame)
+    atomic.write_json(study.results / "scores" / "scores.json", {"seed": 0, "model": MODEL})
 
 
 def circuit(name: str, row: int) -> Circuit:
@@ -79,16 +79,16 @@ def _write_run(folder: Path, ids: list[str]) -> None:
     samples = pd.DataFrame({"sample_id": ids, "row": range(len(ids)), "nll_before": 0.0, "nll_after": nll})
     samples = samples.assign(probability_before=1.0, probability_after=np.exp(-nll))
     samples["forgotten_epoch"] = pd.array([2 if v > 1.3 else None for v in nll], "Int64")
-    store.write_csv(folder / "samples.csv", samples)
+    atomic.write_csv(folder / "samples.csv", samples)
     lines = [f"{name},forget,{epoch},{epoch * v / 2}" for epoch in (0, 1, 2) for name, v in zip(ids, nll, strict=True)]
-    store.write_bytes(folder / "trajectories.csv", ("\n".join(["sample_id,split,epoch,nll", *lines]) + "\n").encode())
+    atomic.write_bytes(folder / "trajectories.csv", ("\n".join(["sample_id,split,epoch,nll", *lines]) + "\n").encode())
     config = {"method": METHOD, "method_args": {"gamma": TITLE}, "learning_rate": 0.0001, "n_epochs": 2, "seed": 0}
-    store.write_json(folder / "config.yaml", config)  # JSON is YAML
+    atomic.write_json(folder / "config.yaml", config)  # JSON is YAML
     summary = {"retain_probability": 0.9, "retain_probability_before": 0.95, "seconds": 30.0}
-    store.write_json(folder / "manifest.json", {"summary": summary, "model": MODEL})
+    atomic.write_json(folder / "manifest.json", {"summary": summary, "model": MODEL})
     figures = {"forget_Q_A_Prob": 0.25, "model_utility": f"not computed: {PAYLOADS[0]}", PAYLOADS[1]: 0.5}
-    store.write_json(folder / "evaluation" / "LETHE_SUMMARY.json", figures)
+    atomic.write_json(folder / "evaluation" / "LETHE_SUMMARY.json", figures)
     says = pd.DataFrame({"sample_id": ids, "generation": [answer(row + 2) for row in range(len(ids))]})
-    store.write_csv(folder / "evaluation" / "evaluation.csv", says)
+    atomic.write_csv(folder / "evaluation" / "evaluation.csv", says)
     moved = pd.DataFrame({"layer": ["0", "all"], "component": ["all", "mlp"], "relative_l2": [0.2, 0.4]})
-    store.write_csv(folder / "evaluation" / "parameter_change.csv", moved)
+    atomic.write_csv(folder / "evaluation" / "parameter_change.csv", moved)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import model, run_memory, store
+from analysis import atomic, model, run_memory, store
 from analysis.circuit import Circuit
 from components import cached
 from tests.made_circuits import made_circuit
@@ -77,5 +77,5 @@ def test_what_runs_left_leaves_out_one_that_does_not_count_whatever_its_name(stu
     alone = cached.left_after_runs(study)
     write_run(own_folder(study, "same"), study, "GradAscent")
     table = pd.read_csv(own_folder(study, "same") / "samples.csv")
-    store.write_csv(own_folder(study, "same") / "samples.csv", table.assign(probability_after=0.0))
+    atomic.write_csv(own_folder(study, "same") / "samples.csv", table.assign(probability_after=0.0))
     assert len(cached.run_records(study)) == 2 and cached.left_after_runs(study).equals(alone) and alone.max() > 0

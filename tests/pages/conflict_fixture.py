@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import conflict_map, store
+from analysis import atomic, conflict_map
 from analysis.conflict_map import ConflictMap, MapCircuit, MapNode
 from analysis.gates import Gate, LogicalCircuit, place
 from analysis.graph import GraphIndex
@@ -48,9 +48,9 @@ def made_map(**changed) -> ConflictMap:
 
 
 def write_map(folder: Path, found: ConflictMap | None = None) -> None:
-    store.write_json(folder / "conflicts.json", conflict_map.to_json(found or made_map()))
-    store.write_bytes(folder / "circuit.cnf", b"p cnf 1 1\n1 0\n")
-    store.write_bytes(folder / "masks.safetensors", b"")
+    atomic.write_json(folder / "conflicts.json", conflict_map.to_json(found or made_map()))
+    atomic.write_bytes(folder / "circuit.cnf", b"p cnf 1 1\n1 0\n")
+    atomic.write_bytes(folder / "masks.safetensors", b"")
 
 
 def _node(name: str) -> MapNode:

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from analysis import store
+from analysis import atomic, store
 from analysis.circuit import Circuit, select
 from analysis.graph import GraphIndex
 from components import cached
@@ -49,8 +49,8 @@ def scored_study(made_up_study, monkeypatch) -> store.Study:
         "cud": 1 - ranks / N_SAMPLES, "cud_role": "scored", "mrd": ranks / N_SAMPLES, "mrd_stderr": 0.01,
         "rank_cud": ranks, "rank_mrd": ranks,
     })
-    store.write_csv(made_up_study.results / "scores" / "scores.csv", frame)
-    store.write_json(made_up_study.results / "scores" / "scores.json", {"seed": 0})
+    atomic.write_csv(made_up_study.results / "scores" / "scores.csv", frame)
+    atomic.write_json(made_up_study.results / "scores" / "scores.json", {"seed": 0})
     circuits = [_circuit(name, row) for row, name in enumerate(ids)]
     store.write_circuits(made_up_study.results / "circuits", circuits, {"n_edges": 30, "ablation": "zero"})
     return made_up_study

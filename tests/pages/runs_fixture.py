@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis import jobs, runs, store
+from analysis import atomic, jobs, runs, store
 from analysis.dataset import load_samples
 
 STAND_IN = """
@@ -51,8 +51,8 @@ def made_up_study(tmp_path, monkeypatch):
 def write_scores(study: store.Study) -> None:
     samples = load_samples(study.forget)
     frame = pd.DataFrame({"sample_id": [s.id for s in samples], "rank_cud": range(1, 9), "rank_mrd": range(1, 9), "fold": [0, 1] * 4})
-    store.write_csv(study.results / "scores" / "scores.csv", frame)
-    store.write_json(study.results / "scores" / "scores.json", {})
+    atomic.write_csv(study.results / "scores" / "scores.csv", frame)
+    atomic.write_json(study.results / "scores" / "scores.json", {})
 
 
 def write_run(folder: Path, study: store.Study, method: str, more: str = "", **summary) -> None:
@@ -65,13 +65,13 @@ def write_run(folder: Path, study: store.Study, method: str, more: str = "", **s
     frame = pd.DataFrame({"sample_id": [s.id for s in samples], "row": range(8), "nll_before": 0.0, "nll_after": nll})
     frame = frame.assign(probability_before=1.0, probability_after=[math.exp(-v) for v in nll])
     frame["forgotten_epoch"] = pd.array([None] * 3 + [2] * 5, "Int64")
-    store.write_csv(folder / "samples.csv", frame)
+    atomic.write_csv(folder / "samples.csv", frame)
     lines = [f"{s.id},forget,{epoch},{epoch * v / 2}" for epoch in (0, 1, 2) for s, v in zip(samples, nll, strict=True)]
-    store.write_bytes(folder / "trajectories.csv", ("\n".join(["sample_id,split,epoch,nll", *lines]) + "\n").encode())
+    atomic.write_bytes(folder / "trajectories.csv", ("\n".join(["sample_id,split,epoch,nll", *lines]) + "\n").encode())
     config = f"method: {method}\nmethod_args: {{}}\nlearning_rate: 0.0001\nn_epochs: 2\nseed: 0\n{more}"
-    store.write_bytes(folder / "config.yaml", config.encode())
+    atomic.write_bytes(folder / "config.yaml", config.encode())
     measured = {"retain_probability": 0.9, "retain_probability_before": 0.95, "seconds": 30.0}
-    store.write_json(folder / "manifest.json", {"summary": measured | summary})
+    atomic.write_json(folder / "manifest.json", {"summary": measured | summary})
 
 
 FIGURES = {
@@ -83,12 +83,12 @@ FIGURES = {
 def write_evaluation(run: Path, study: store.Study, figures: dict = FIGURES) -> None:
     """After the run the model says `=Ana 9 <b>` to everything."""
     samples = load_samples(study.forget)
-    store.write_json(run / "evaluation" / "LETHE_SUMMARY.json", figures)
+    atomic.write_json(run / "evaluation" / "LETHE_SUMMARY.json", figures)
     rows = pd.DataFrame({"sample_id": [s.id for s in samples], "generation": "=Ana 9 <b>"})
-    store.write_csv(run / "evaluation" / "evaluation.csv", rows)
+    atomic.write_csv(run / "evaluation" / "evaluation.csv", rows)
     layers, components = ["none", "0", "all", "0"], ["all", "all", "all", "mlp"]
     moved = pd.DataFrame({"layer": layers, "component": components, "relative_l2": [0.1, 0.2, 0.3, 0.4]})
-    store.write_csv(run / "evaluation" / "parameter_change.csv", moved)
+    atomic.write_csv(run / "evaluation" / "parameter_change.csv", moved)
 
 
 def write_curricula(study: store.Study, low: float = 0.01) -> None:
@@ -100,8 +100,8 @@ def write_curricula(study: store.Study, low: float = 0.01) -> None:
     for outcome, values, minus in (("forget", [0.1, 0.15], (0.05, low, 0.09)), ("retain", [0.9, 0.9], (0.0, -0.02, 0.02))):
         summary[[f"{outcome}_{end}" for end in ("mean", "low", "high")]] = [[v, v - 0.01, v + 0.01] for v in values]
         summary[[f"{outcome}_minus_{end}" for end in ("uniform", "low", "high")]] = [(0.0, 0.0, 0.0), minus]
-    store.write_csv(study.results / "curricula" / "curricula.csv", runs)
-    store.write_csv(study.results / "curricula" / "summary.csv", summary)
+    atomic.write_csv(study.results / "curricula" / "curricula.csv", runs)
+    atomic.write_csv(study.results / "curricula" / "summary.csv", summary)
 
 
 def open_page(name: str, **query: str) -> AppTest:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis import runs, store, validity
+from analysis import atomic, runs, store, validity
 from analysis.observed import read_alone
 from analysis.protocols import protocol_part
 from components import palette
@@ -44,7 +44,7 @@ def test_with_validity_csv_of_these_scores_and_runs_stability_is_shown(planted, 
     kinds = ["method", "similarity", "seed", "seed", "control", "control"]
     rest = main.iloc[[0] * len(kinds)].assign(analysis=kinds, setting=[f"setting {i}" for i in range(6)], target="<b>NPO")
     table = pd.concat([main, rest]).assign(inputs=validity.inputs_digest(results / "scores", results / "circuits", found))
-    store.write_csv(results / "validity.csv", table)
+    atomic.write_csv(results / "validity.csv", table)
     page = open_page("difficulty", stable="true", **PREDICTION)
     text = said(page)
     assert "analysis validity" not in text and "updates until forgotten" not in text
@@ -61,16 +61,16 @@ def test_the_protocols_are_shown_and_count_only_with_the_present_table_of_sample
     found = [runs.read_run(folder) for folder in sorted((results / "runs").iterdir())]
     scores, circuits = store.read_scores(results / "scores")[0], store.read_circuits(results / "circuits")[0]
     taken = pd.DataFrame({"sample_id": scores["sample_id"], "method": "NPO", "updates": scores["row"] + 1, "forgotten": True})
-    store.write_csv(results / "alone" / "alone.csv", taken.assign(crossing=scores["row"] + 0.5))
+    atomic.write_csv(results / "alone" / "alone.csv", taken.assign(crossing=scores["row"] + 0.5))
     parts = [validity.main_part(scores, circuits, found), protocol_part(scores, found, [read_alone(results / "alone")])]
     digest = validity.inputs_digest(results / "scores", results / "circuits", found, [results / "alone"])
-    store.write_csv(results / "validity.csv", pd.concat(parts).assign(inputs=digest))
+    atomic.write_csv(results / "validity.csv", pd.concat(parts).assign(inputs=digest))
     page = open_page("difficulty", stable="true", **PREDICTION)
     assert "updates until forgotten, unlearned alone: " in said(page) and "analysis alone" not in said(page)
     figure = page.get("plotly_chart")[-1].proto.spec
     assert "CUD and alone updates" in figure and "MRD and joint updates" in figure and "Token frequency and" not in figure
     assert "Base NLL and alone updates" in figure  # what a skeptic would hold against them
-    store.write_csv(results / "alone" / "alone.csv", taken.assign(crossing=scores["row"] + 0.25))
+    atomic.write_csv(results / "alone" / "alone.csv", taken.assign(crossing=scores["row"] + 0.25))
     text = said(open_page("difficulty", stable="true", **PREDICTION))
     assert "updates until forgotten" not in text and f"--alone {results}/alone" in text
 
@@ -78,13 +78,13 @@ def test_the_protocols_are_shown_and_count_only_with_the_present_table_of_sample
 def test_a_validity_csv_of_other_runs_is_not_shown(planted, open_page):
     rows = pd.DataFrame(0.5, index=range(2), columns=validity.COLUMNS)
     rows = rows.assign(analysis=["main", "size"], predictor="CUD", setting="s", target="t", inputs="0" * 16)
-    store.write_csv(planted.results / "validity.csv", rows)
+    atomic.write_csv(planted.results / "validity.csv", rows)
     assert "analysis validity --scores" in said(open_page("difficulty", stable="true", **PREDICTION))
 
 
 def test_answers_of_one_length_are_said_to_predict_nothing(planted, open_page):
     folder = planted.results / "scores"
-    store.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(n_answer_tokens=5))
+    atomic.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(n_answer_tokens=5))
     page = open_page("difficulty", **PREDICTION)
     assert "**CUD does better than every baseline**" in said(page)
     assert page.dataframe[0].value.set_index("predictor").loc["Answer length", "Spearman"] == "does not vary"
@@ -92,7 +92,7 @@ def test_answers_of_one_length_are_said_to_predict_nothing(planted, open_page):
 
 
 def test_without_runs_it_says_what_is_needed(planted, open_page):
-    store.remove(planted.results / "runs")
+    atomic.remove(planted.results / "runs")
     text = said(open_page("difficulty", **PREDICTION))
     assert "needs at least one unlearning run of this study that forgot" in text and "**Not put to the test yet.**" in text
     assert "foretells" not in text
@@ -100,5 +100,5 @@ def test_without_runs_it_says_what_is_needed(planted, open_page):
 
 def test_runs_on_other_samples_say_so(planted, open_page):
     file = planted.results / "scores"
-    store.write_csv(file / "scores.csv", store.read_scores(file)[0].iloc[:6])
+    atomic.write_csv(file / "scores.csv", store.read_scores(file)[0].iloc[:6])
     assert "at least 8 of them; 6 are in both" in said(open_page("difficulty", **PREDICTION))

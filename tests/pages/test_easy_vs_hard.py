@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import runs, store
+from analysis import atomic, runs, store
 from components import cached, cached_pairs, demo_mode
 from tests.made_circuits import edge_names
 
@@ -122,9 +122,9 @@ def run(scored_study, monkeypatch) -> Path:
     folder = runs.runs_folder(scored_study) / "npo"
     ids = [f"sample{row:02}" for row in range(24)]
     frame = pd.DataFrame({"sample_id": ids, "nll_after": 3.0, "probability_before": 1.0, "probability_after": 0.05})
-    store.write_csv(folder / "samples.csv", frame.assign(forgotten_epoch=1))
-    store.write_bytes(folder / "config.yaml", b"method: NPO\nseed: 4\nn_epochs: 2\n")
-    store.write_json(folder / "manifest.json", {"summary": {"retain_probability": 0.9}})
+    atomic.write_csv(folder / "samples.csv", frame.assign(forgotten_epoch=1))
+    atomic.write_bytes(folder / "config.yaml", b"method: NPO\nseed: 4\nn_epochs: 2\n")
+    atomic.write_json(folder / "manifest.json", {"summary": {"retain_probability": 0.9}})
     return folder
 
 
@@ -190,7 +190,7 @@ def test_circuits_of_other_settings_are_refused_in_words(scored_study, run, open
 
 @pytest.mark.slow
 def test_with_weights_the_circuit_is_computed_there_and_then(scored_study, run, open_page, monkeypatch):
-    store.write_json(run / "model" / "config.json", {})
+    atomic.write_json(run / "model" / "config.json", {})
     before, _ = store.read_circuits(scored_study.results / "circuits")
     asked = []
 
@@ -211,6 +211,6 @@ def test_with_weights_the_circuit_is_computed_there_and_then(scored_study, run, 
 
 @pytest.mark.slow
 def test_weights_that_cannot_be_loaded_are_said_to_be_so(run, open_page):
-    store.write_json(run / "model" / "config.json", {})
+    atomic.write_json(run / "model" / "config.json", {})
     page = open_page("easy_vs_hard", **RUN)
     assert not page.exception and "could not be computed" in texts(page)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from analysis import dataset, store
+from analysis import atomic, dataset, store
 from components import study_card
 from tests.pages.test_own_pages import words
 
@@ -19,7 +19,7 @@ def with_model(made_up_study, tmp_path):
     folder.mkdir()
     (folder / "config.json").write_text('{"model_type": "<b>gpt2", "n_layer": 2, "n_head": 4, "n_embd": 8, "vocab_size": 1000}')
     save_file({"wte": np.zeros((1000, 8), np.float32), "b": np.zeros(48, np.float16)}, folder / "model.safetensors")
-    store.write_json(made_up_study.forget.with_name("study.json"), {
+    atomic.write_json(made_up_study.forget.with_name("study.json"), {
         "title": "t", "model": str(folder), "forget": "forget.jsonl", "retain": "retain.jsonl",
     })
     return folder

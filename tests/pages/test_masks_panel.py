@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis import conflict_map, store
+from analysis import atomic, conflict_map, store
 from analysis.mask_comparison import summary
 from components.masks_panel import findings
 from components.masks_plot import ARMS
@@ -37,10 +37,10 @@ def made_runs(arms=tuple(FORGET), n_seeds: int = 3, method: str = "NPO") -> pd.D
 
 def write_masks(study: store.Study, runs: pd.DataFrame, left_out: dict | None = None) -> None:
     folder, used = study.results / "masks", made_map()
-    store.write_csv(folder / "masks.csv", runs)
-    store.write_csv(folder / "summary.csv", summary(runs))
+    atomic.write_csv(folder / "masks.csv", runs)
+    atomic.write_csv(folder / "summary.csv", summary(runs))
     nodes = {name: list(used.assigned(name)) for name in ("forget", "conflict")}
-    store.write_json(folder / "masks.json", {"left_out": left_out or {}, "conflicts": nodes, "relearning": {"n_steps": 20}})
+    atomic.write_json(folder / "masks.json", {"left_out": left_out or {}, "conflicts": nodes, "relearning": {"n_steps": 20}})
 
 
 def opened() -> AppTest:
@@ -109,7 +109,7 @@ def test_a_comparison_of_another_map_is_said_to_be_that(study):
     assert not opened().warning
     record = conflict_map.to_json(made_map())
     record["nodes"]["m1"] |= {"assigned": "forget"}
-    store.write_json(study.results / "conflicts" / "conflicts.json", record)
+    atomic.write_json(study.results / "conflicts" / "conflicts.json", record)
     assert "another conflict map" in opened().warning[0].value
 
 

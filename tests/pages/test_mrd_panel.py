@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import store
+from analysis import atomic, store
 from components.mrd_panel import findings, measured_with
 from tests.pages.test_difficulty_page import said
 
@@ -56,8 +56,8 @@ def test_it_says_what_the_scores_were_measured_with(details, expected):
 
 def written(study: store.Study, fingerprint: str) -> None:
     folder = study.results / "sensitivity"
-    store.write_csv(folder / "sensitivity.csv", made_table())
-    store.write_json(folder / "sensitivity.json", {"fingerprint": fingerprint})
+    atomic.write_csv(folder / "sensitivity.csv", made_table())
+    atomic.write_json(folder / "sensitivity.json", {"fingerprint": fingerprint})
 
 
 def test_the_command_is_shown_until_it_has_run_then_two_charts(scored_study, open_page):
@@ -72,7 +72,7 @@ def test_the_command_is_shown_until_it_has_run_then_two_charts(scored_study, ope
 
 
 def test_numbers_of_other_weights_are_not_shown(scored_study, open_page):
-    store.write_json(scored_study.results / "scores" / "scores.json", {"fingerprint": "b"})
+    atomic.write_json(scored_study.results / "scores" / "scores.json", {"fingerprint": "b"})
     written(scored_study, "a")
     page = open_page("difficulty", show="Noise of MRD")
     assert "analysis sensitivity" in said(page) and "33 times" not in said(page)
@@ -81,6 +81,6 @@ def test_numbers_of_other_weights_are_not_shown(scored_study, open_page):
 def test_scores_below_their_errors_are_warned_of(scored_study, open_page):
     assert not open_page("difficulty").warning
     folder = scored_study.results / "scores"
-    store.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(mrd_stderr=5.0))
+    atomic.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(mrd_stderr=5.0))
     page = open_page("difficulty")
     assert not page.exception and "MRD says little" in page.warning[0].value

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from analysis import store
+from analysis import atomic
 from analysis.dataset import load_samples
 from tests.pages.runs_fixture import made_up_study, open_page, own_folder, texts, write_evaluation, write_run  # noqa: F401
 
@@ -79,7 +79,7 @@ def test_an_unknown_run_is_said_to_be_unknown(study):
 def test_without_a_run_that_forgot_there_is_no_observed_rank(study):
     write_run(own_folder(study, "mine"), study, "NPO")
     file = own_folder(study, "mine") / "samples.csv"
-    store.write_csv(file, pd.read_csv(file).assign(probability_after=0.9))
+    atomic.write_csv(file, pd.read_csv(file).assign(probability_after=0.9))
     at = open_page("outcomes", view="One run")
     assert not at.exception and "0 of 1 runs count" in texts(at)
     assert "observed_rank" not in at.dataframe[0].value

@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from analysis import store
+from analysis import atomic, store
 from tests.planted_study import planted_study
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_overview_says_in_words_that_equal_scores_predict_nothing(made_up_study,
     page = overview()
     assert 0.2 < float(page.metric[3].value) < 1 and "beyond baselines" in words(page)
     folder = made_up_study.results / "scores"
-    store.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(cud=0.5, rank_cud=40.5))
+    atomic.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(cud=0.5, rank_cud=40.5))
     page = overview()
     assert not page.exception and page.metric[3].value == "-"
     assert "CUD or the outcome is the same for all samples" in words(page) and "nan" not in words(page)
@@ -118,7 +118,7 @@ def markup(page) -> str:
 
 @pytest.mark.parametrize("name", ["forget_set", "difficulty", "circuits", "easy_vs_hard", "unlearn", "outcomes", "conflicts"])
 def test_titles_models_and_columns_are_text(made_up_study, open_page, name):
-    store.write_json(made_up_study.forget.with_name("study.json"), {
+    atomic.write_json(made_up_study.forget.with_name("study.json"), {
         "title": IMAGE, "model": IMAGE, "forget": "forget.jsonl", "retain": "retain.jsonl",
     })
     made_up_study.forget.write_text(f'{{"{IMAGE}": "Q?", "answer": "A"}}\n')
@@ -130,7 +130,7 @@ def test_titles_models_and_columns_are_text(made_up_study, open_page, name):
                                      '{"title": "t", "model": "m", "forget": "../../x", "retain": "r"}'])
 def test_one_odd_study_breaks_no_page(made_up_study, open_page, content):
     for folder in ("odd", "Not A Slug", "embedded"):
-        store.write_bytes(made_up_study.forget.parents[1] / folder / "study.json", content.encode())
+        atomic.write_bytes(made_up_study.forget.parents[1] / folder / "study.json", content.encode())
     assert [s.slug for s in store.studies()] == ["embedded", "made"]
     with pytest.raises(ValueError, match="odd/study.json: expected"):
         store.study("odd")
@@ -142,7 +142,7 @@ def test_one_odd_study_breaks_no_page(made_up_study, open_page, content):
 def test_an_odd_model_config_is_not_shown(made_up_study, open_page, tmp_path, config):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text(config)
-    store.write_json(made_up_study.forget.with_name("study.json"), {
+    atomic.write_json(made_up_study.forget.with_name("study.json"), {
         "title": "t", "model": str(tmp_path / "model"), "forget": "forget.jsonl", "retain": "retain.jsonl",
     })
     page = open_page("forget_set")
@@ -151,7 +151,7 @@ def test_an_odd_model_config_is_not_shown(made_up_study, open_page, tmp_path, co
 
 @pytest.mark.parametrize(("left", "warned"), [(0.98, True), (0.2, False)])
 def test_anchor_runs_that_hardly_forgot_are_named(scored_study, open_page, left, warned):
-    store.write_json(scored_study.results / "scores" / "scores.json", {"anchor_forget_probability": {"NPO": left}})
+    atomic.write_json(scored_study.results / "scores" / "scores.json", {"anchor_forget_probability": {"NPO": left}})
     page = open_page("difficulty")
     assert not page.exception
     assert ("NPO 0.98" in words(page)) is warned
@@ -159,7 +159,7 @@ def test_anchor_runs_that_hardly_forgot_are_named(scored_study, open_page, left,
 
 def test_equal_ranks_give_a_warning_and_no_cohorts(scored_study, open_page):
     table, details = store.read_scores(scored_study.results / "scores")
-    store.write_csv(scored_study.results / "scores" / "scores.csv", table.assign(cud=0.5, rank_cud=12.5))
+    atomic.write_csv(scored_study.results / "scores" / "scores.csv", table.assign(cud=0.5, rank_cud=12.5))
     page = open_page("difficulty")
     assert not page.exception and "nan" not in words(page)
     assert set(page.dataframe[0].value["cohort"]) == {"middle"}

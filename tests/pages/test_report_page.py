@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis import store
+from analysis import atomic, store
 from tests.analysis.hostile_report import LABEL, METHOD, TITLE, hostile_study
 
 
@@ -27,7 +27,7 @@ def test_checksums_are_shown_on_request_and_change_with_the_results(scored_study
     before = page.dataframe[0].value.set_index("File")["SHA-256"]
     assert set(before.index) == {"report.html", "tables.zip", "open-unlearning.zip", "config.json", "rerun.sh"}
     folder = scored_study.results / "scores"
-    store.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(mrd=0.25))
+    atomic.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(mrd=0.25))
     after = open_page("report", checksums="true").dataframe[0].value.set_index("File")["SHA-256"]
     assert before["tables.zip"] != after["tables.zip"] and before["open-unlearning.zip"] == after["open-unlearning.zip"]
 

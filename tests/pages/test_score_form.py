@@ -6,7 +6,7 @@ import time
 import pandas as pd
 import pytest
 
-from analysis import jobs, store
+from analysis import atomic, jobs, store
 from tests.pages.test_own_pages import words
 
 STAND_IN = "import sys, time; sys.exit('error: no model ![x](http://a/b.png)') if 'circuits' in sys.argv else time.sleep(60)"
@@ -80,7 +80,7 @@ def test_failed_circuits_say_why_and_can_be_started_again(scored_study, open_pag
 
 def test_scores_of_an_earlier_version_are_to_be_recomputed(scored_study, open_page):
     file = scored_study.results / "scores" / "scores.csv"
-    store.write_bytes(file, pd.read_csv(file).drop(columns="fold").to_csv(index=False).encode())
+    atomic.write_bytes(file, pd.read_csv(file).drop(columns="fold").to_csv(index=False).encode())
     for name in ("difficulty", "easy_vs_hard"):
         page = open_page(name)
         assert not page.exception and "earlier version" in page.warning[0].value
