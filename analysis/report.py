@@ -14,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from analysis import atomic, report_charts, report_graphs, report_rerun, report_runs, report_words, runs, store
+from analysis import atomic, report_charts, report_graphs, report_rerun, report_runs, report_words, runs, studies
 from analysis.dataset import samples_hash
 from analysis.observed import CONTROL
 from analysis.report_data import Collected, collect, commit, parts
@@ -36,7 +36,7 @@ def build(found: Collected, made: dict[str, pd.DataFrame]) -> dict[str, bytes]:
     return files | {SUMS: sums(files)}
 
 
-def write(study: store.Study, output: Path) -> list[str]:
+def write(study: studies.Study, output: Path) -> list[str]:
     """The report in a folder that appears whole or not at all; returns the names of its files. Raises ValueError if the study's sets
     cannot be read or something else is in the way."""
     found = collect(study)

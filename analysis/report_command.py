@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import store
+from analysis import studies
 from analysis.command import Output, bad_input_exits
 
 app = typer.Typer(rich_markup_mode=None)
@@ -18,5 +18,5 @@ def report(
     with bad_input_exits():
         from analysis.report import write
 
-        names = write(store.study(study), output)
+        names = write(studies.named(study), output)
     typer.echo(f"{', '.join(names)} in {output}")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
-from analysis import conflict_map, dataset, outcomes, runs, store, validity
+from analysis import conflict_map, dataset, outcomes, runs, store, studies, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
 
@@ -32,7 +32,7 @@ class Collected:
     `comparisons` are runs over seeds that differ in their sampling (`curricula`) or mask (`masks`), and the `_summary` of each.
     """
 
-    study: store.Study
+    study: studies.Study
     forget: list[dataset.Sample]
     retain: list[dataset.Sample]
     scores: pd.DataFrame | None
@@ -72,7 +72,7 @@ class Collected:
         return max((str(record.get("created", "")) for record in self.records.values()), default="")
 
 
-def collect(study: store.Study) -> Collected:
+def collect(study: studies.Study) -> Collected:
     """Raises DataError if the forget or the retain set cannot be used; what else cannot be read is a problem of its part."""
     forget, retain = dataset.read_samples(study.forget)[0], dataset.read_samples(study.retain)[0]
     problems: dict[str, str] = {}
@@ -107,7 +107,7 @@ def _or_problem(read: Callable[[], T], part: str, problems: dict[str, str]) -> T
         return None
 
 
-def _comparisons(study: store.Study, problems: dict[str, str]) -> dict[str, pd.DataFrame]:
+def _comparisons(study: studies.Study, problems: dict[str, str]) -> dict[str, pd.DataFrame]:
     made = {}
     for name, read in (("curricula", outcomes.read_curricula), ("masks", outcomes.read_masks)):
         known = _or_problem(lambda name=name, read=read: read(study.results / name), "Comparisons", problems)
@@ -115,14 +115,14 @@ def _comparisons(study: store.Study, problems: dict[str, str]) -> dict[str, pd.D
     return made
 
 
-def _circuits_record(study: store.Study, circuits: dict[str, Circuit]) -> dict[str, Any]:
+def _circuits_record(study: studies.Study, circuits: dict[str, Circuit]) -> dict[str, Any]:
     """circuits.json without the names of samples and of edges."""
     long = ("sample_ids", "sources", "destinations")
     record = json.loads((study.results / "circuits" / "circuits.json").read_text()) if circuits else {}
     return {key: value for key, value in record.items() if key not in long}
 
 
-def _validity(study: store.Study, scores: pd.DataFrame | None, circuits: dict[str, Circuit], counted: list[runs.Run]):
+def _validity(study: studies.Study, scores: pd.DataFrame | None, circuits: dict[str, Circuit], counted: list[runs.Run]):
     """validity.csv if it belongs to the present scores, circuits and runs, else its main part, computed now."""
     if scores is None or not counted:
         return None

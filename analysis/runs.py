@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis import store
+from analysis import store, studies
 from analysis.cohorts import CohortRule, assign
 from analysis.dataset import Sample
 
@@ -61,12 +61,12 @@ class Run:
     manifest: dict[str, Any]
 
 
-def runs_folder(study: store.Study) -> Path:
+def runs_folder(study: studies.Study) -> Path:
     """Where the user's runs of a study go."""
     return store.workspace() / "runs" / store.check_slug(study.slug)
 
 
-def list_runs(study: store.Study) -> list[RunRecord]:
+def list_runs(study: studies.Study) -> list[RunRecord]:
     """The study's finished runs, by name: shipped ones and the user's. A folder that is not a whole run is left out."""
     found = []
     for parent in (study.results / "runs", runs_folder(study)):

@@ -1,40 +1,26 @@
-"""What is on disk: studies, their scores and circuits, and unlearning runs. Every result is written through this file.
+"""Where the results of a study are and how they are read: scores and circuits. Every result is written whole (see `atomic`).
 
-A *study* is a model with its forget and retain set. The embedded one lives in `data/`; a user's own live in the workspace
-(`LETHE_WORKSPACE`, else `workspace/` in the project). Layout of a study's results:
+A study's own results live in the workspace (`LETHE_WORKSPACE`, else `workspace/` in the project), below its folder:
 `scores/` (scores.csv, scores.json), `circuits/` (circuits.safetensors, circuits.json, eap-ig/), `runs/<run>/` (see `runs`).
 """
 
 import json
 import os
 import re
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import atomic, exchange, read_only
+from analysis import atomic, exchange
 from analysis.circuit import Circuit
 from analysis.graph import GraphIndex
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / "data"
 SLUG = re.compile(r"[a-z0-9._-]{1,64}")
-
-
-@dataclass(frozen=True)
-class Study:
-    """A model, a forget set and a retain set. `model` is a folder or a hub id; `results` is read, `runs` is also written."""
-
-    slug: str
-    title: str
-    model: str
-    forget: Path
-    retain: Path
-    results: Path
 
 
 def workspace() -> Path:
@@ -46,65 +32,6 @@ def check_slug(name: str) -> str:
     if not SLUG.fullmatch(name) or name.strip(".") == "":
         raise ValueError(f"expected a name of 1-64 characters a-z, 0-9, '.', '_' or '-', got {name[:80]!r}")
     return name
-
-
-def embedded_study() -> Study:
-    return Study(
-        "embedded", "Embedded world", str(DATA / "model"), DATA / "forget.jsonl", DATA / "retain.jsonl", DATA / "results"
-    )
-
-
-def studies() -> list[Study]:
-    """The embedded study, then the workspace's own, by name. A folder that is not a whole study is left out."""
-    found = [embedded_study()]
-    for file in sorted((workspace() / "studies").glob("*/study.json")):
-        with suppress(ValueError):
-            found.append(_read_study(file))
-    return found
-
-
-def study(slug: str) -> Study:
-    """Raises ValueError if there is no such study."""
-    if slug == "embedded":
-        return embedded_study()
-    file = workspace() / "studies" / check_slug(slug) / "study.json"
-    if not file.is_file():
-        raise ValueError(f"there is no study {slug!r} in {workspace()}; load a model and a forget set first")
-    return _read_study(file)
-
-
-def create_study(slug: str, title: str, model: str, forget: bytes, retain: bytes, suffixes: tuple[str, str]) -> Study:
-    """Keep a user's sets in the workspace, beside the name of the model they belong to. Raises ValueError in read-only mode."""
-    read_only.refuse("loading a study")
-    folder = workspace() / "studies" / _own_slug(slug)
-    with atomic.output_folder(folder, "study.json") as temporary:
-        (temporary / f"forget{suffixes[0]}").write_bytes(forget)
-        (temporary / f"retain{suffixes[1]}").write_bytes(retain)
-        record = {"title": title, "model": model, "forget": f"forget{suffixes[0]}", "retain": f"retain{suffixes[1]}"}
-        atomic.write_json(temporary / "study.json", record)
-    return study(slug)
-
-
-def _own_slug(name: str) -> str:
-    if check_slug(name) == "embedded":
-        raise ValueError("'embedded' is the name of the study that comes with Lethe; choose another")
-    return name
-
-
-def _read_study(file: Path) -> Study:
-    """Raises ValueError unless the folder has a name of its own and the file says all that a study needs."""
-    folder, keys = file.parent, ("title", "model", "forget", "retain")
-    _own_slug(folder.name)
-    try:
-        record = json.loads(file.read_text())
-        title, model, forget, retain = (record[key] for key in keys)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"{folder.name}/study.json: expected an object with {', '.join(keys)}") from error
-    if not all(isinstance(value, str) for value in (title, model, forget, retain)):
-        raise ValueError(f"{folder.name}/study.json: expected text for {', '.join(keys)}")
-    if not all((folder / name).resolve().is_relative_to(folder.resolve()) for name in (forget, retain)):
-        raise ValueError(f"{folder.name}/study.json: expected forget and retain sets inside the study's folder")
-    return Study(folder.name, title, model, folder / forget, folder / retain, folder / "results")
 
 
 def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:

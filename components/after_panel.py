@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from analysis import circuits_after, cohorts, outcomes, store
+from analysis import circuits_after, cohorts, outcomes, store, studies
 from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit
 from analysis.jobs import command_line
@@ -36,7 +36,7 @@ construction tends to fall back to the middle whatever is done to the model.
 """
 
 
-def show(study: store.Study, circuits: Circuits, table: pd.DataFrame, boundary: int, n_edges: int) -> None:
+def show(study: studies.Study, circuits: Circuits, table: pd.DataFrame, boundary: int, n_edges: int) -> None:
     records = cached.run_records(study)
     if not records:
         layout.needs("an unlearning run", _unlearn(study, "NPO", 0, store.workspace() / "runs" / study.slug / "npo"), "Unlearn")
@@ -55,7 +55,7 @@ def show(study: store.Study, circuits: Circuits, table: pd.DataFrame, boundary: 
         _summary(circuits, known, table, boundary, record.folder)
 
 
-def _run(study: store.Study, records: list[RunRecord]) -> tuple[RunRecord, Circuits]:
+def _run(study: studies.Study, records: list[RunRecord]) -> tuple[RunRecord, Circuits]:
     """The run chosen, at first one with circuits on disk, and those circuits."""
     known, frame = outcomes.by_id(records), cached.run_frame(study)
     names = list(known)
@@ -80,7 +80,7 @@ def _pick(table: pd.DataFrame, known: Circuits, has_weights: bool) -> str:
 
 
 def _sample(
-    study: store.Study, circuits: Circuits, sample: str, record: RunRecord, known: Circuits, boundary: int, n_edges: int
+    study: studies.Study, circuits: Circuits, sample: str, record: RunRecord, known: Circuits, boundary: int, n_edges: int
 ) -> None:
     if sample not in known and _has_weights(record) and demo_mode.too_large(int(circuits[sample].index.real_edges.sum())):
         return
@@ -125,14 +125,14 @@ def _has_weights(record: RunRecord) -> bool:
     return (record.folder / "model" / "config.json").is_file()
 
 
-def _commands(study: store.Study, record: RunRecord) -> str:
+def _commands(study: studies.Study, record: RunRecord) -> str:
     """Make the weights again, then the circuits of all samples with them."""
     again = store.workspace() / "runs" / study.slug / f"{record.name}-again"[-64:]
     circuits = ["circuits", "--model", str(again / "model"), "--data", str(study.forget), "--output", str(again / "circuits")]
     return f"{_unlearn(study, record.method, record.seed, again)}\n{command_line(circuits)}"
 
 
-def _unlearn(study: store.Study, method: str, seed: int | None, output: object) -> str:
+def _unlearn(study: studies.Study, method: str, seed: int | None, output: object) -> str:
     sets = ["--model", study.model, "--forget", str(study.forget), "--retain", str(study.retain)]
     preset = ["--preset", "embedded"] if study.slug == "embedded" else []
     return command_line(["unlearn", *sets, "--method", method, *preset, "--seed", str(seed or 0), "--output", str(output)])

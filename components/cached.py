@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import conflict_map, dataset, outcomes, run_memory, runs, store, validity
+from analysis import conflict_map, dataset, outcomes, run_memory, runs, store, studies, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
 from components import cohort_rule
@@ -14,16 +14,16 @@ from components import cohort_rule
 RUN_FILES = ("samples.csv", "manifest.json", "config.yaml")  # a run is read anew when one of them changed
 HASHES = {
     Circuit: lambda of: (of.sample_id, of.fingerprint, np.packbits(of.in_circuit).tobytes(), float(abs(of.scores).sum())),
-    store.Study: lambda of: (of.model, str(of.forget), _stamp(of.forget)),
+    studies.Study: lambda of: (of.model, str(of.forget), _stamp(of.forget)),
 }
 
 
-def scores(of: store.Study) -> tuple[pd.DataFrame, dict] | None:
+def scores(of: studies.Study) -> tuple[pd.DataFrame, dict] | None:
     """scores.csv and its provenance; None if not computed, or only by an earlier version."""
     return _scores(of.results / "scores", _stamp(of.results / "scores" / "scores.csv"))
 
 
-def circuits(of: store.Study) -> tuple[dict[str, Circuit], dict] | None:
+def circuits(of: studies.Study) -> tuple[dict[str, Circuit], dict] | None:
     """Circuits by sample id and their config; None if not computed."""
     return _circuits(of.results / "circuits", _stamp(of.results / "circuits" / "circuits.json"))
 
@@ -33,11 +33,11 @@ def conflicts(folder: Path) -> conflict_map.ConflictMap:
     return _conflicts(folder, _stamp(folder / conflict_map.FILE))
 
 
-def forget_samples(of: store.Study) -> list[dataset.Sample]:
+def forget_samples(of: studies.Study) -> list[dataset.Sample]:
     return _samples(of.forget, _stamp(of.forget))
 
 
-def retain_samples(of: store.Study) -> list[dataset.Sample]:
+def retain_samples(of: studies.Study) -> list[dataset.Sample]:
     return _samples(of.retain, _stamp(of.retain))
 
 
@@ -96,14 +96,14 @@ def _samples(path: Path, stamp: float):
     return dataset.read_samples(path)[0]
 
 
-def described(of: store.Study) -> pd.DataFrame:
+def described(of: studies.Study) -> pd.DataFrame:
     """Row, question, answer, CUD rank and cohort (by the rule in the address) of the forget samples, by id (`runs.describe`)."""
     scored, seen = scores(of), observed(of)
     rule = cohort_rule.fitting(cohort_rule.current(), seen is not None)
     return runs.describe(forget_samples(of), scored[0] if scored else None, rule, seen)
 
 
-def held_out(of: store.Study) -> pd.DataFrame | None:
+def held_out(of: studies.Study) -> pd.DataFrame | None:
     """The rows of validity.csv if it belongs to the present scores, circuits and runs, else its main part alone, computed now.
 
     None without scores, or without a run that counts. Raises ValueError if the two have fewer than 8 samples in common.
@@ -127,17 +127,17 @@ def _held_out(results: Path, files: tuple, run_stamps: tuple[tuple[str, float], 
     return validity.main_part(_scores(results / "scores", files[0][1])[0], circuits[0] if circuits else {}, found)
 
 
-def observed(of: store.Study) -> pd.Series | None:
+def observed(of: studies.Study) -> pd.Series | None:
     """Observed difficulty by sample id over the study's runs (`analysis.observed`); None if no run counts."""
     return _observed(_run_stamps(of))[0]
 
 
-def counted(of: store.Study) -> list[str]:
+def counted(of: studies.Study) -> list[str]:
     """Names of the runs that observed difficulty comes from."""
     return _observed(_run_stamps(of))[1]
 
 
-def left_after_runs(of: store.Study) -> pd.Series | None:
+def left_after_runs(of: studies.Study) -> pd.Series | None:
     """Mean answer probability left by the runs that count, by sample id; None if no run counts."""
     return _left_after_runs(_run_stamps(of))
 
@@ -149,22 +149,22 @@ def _left_after_runs(stamps: tuple[tuple[str, float], ...]) -> pd.Series | None:
     return pd.concat(left, axis=1).mean(axis=1) if found else None
 
 
-def _run_stamps(of: store.Study) -> tuple[tuple[str, float], ...]:
+def _run_stamps(of: studies.Study) -> tuple[tuple[str, float], ...]:
     return tuple((str(record.folder), _stamp(record.folder / "samples.csv")) for record in run_records(of))
 
 
-def run_records(of: store.Study) -> list[runs.RunRecord]:
+def run_records(of: studies.Study) -> list[runs.RunRecord]:
     """The study's finished runs (`runs.list_runs`), read anew only when a file of one changed."""
     folders = sorted(folder for parent in (of.results / "runs", runs.runs_folder(of)) for folder in parent.glob("*"))
     return _run_records(of, tuple((str(f), *(_stamp(f / name) for name in RUN_FILES)) for f in folders))
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASHES)
-def _run_records(of: store.Study, stamps: tuple) -> list[runs.RunRecord]:
+def _run_records(of: studies.Study, stamps: tuple) -> list[runs.RunRecord]:
     return runs.list_runs(of)
 
 
-def run_frame(of: store.Study) -> pd.DataFrame:
+def run_frame(of: studies.Study) -> pd.DataFrame:
     """A row per run with its settings and what it left, by run id (`outcomes.frame`)."""
     records = run_records(of)
     return _run_frame(records, tuple(_stamp(record.folder / "config.yaml") for record in records))
@@ -212,7 +212,7 @@ def _observed(stamps: tuple[tuple[str, float], ...]) -> tuple[pd.Series | None, 
     return (observed_difficulty(found) if found else None), [run.record.name for run in found]
 
 
-def faithfulness(of: store.Study, circuits: list[Circuit], ablation: str) -> list[float]:
+def faithfulness(of: studies.Study, circuits: list[Circuit], ablation: str) -> list[float]:
     """Faithfulness of circuits of one sample, measured with the study's model (`analysis.faithfulness`).
 
     Raises ValueError if the model cannot be loaded, is not the one that the circuits came from, or the sample is gone.
@@ -221,7 +221,7 @@ def faithfulness(of: store.Study, circuits: list[Circuit], ablation: str) -> lis
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
-def _faithfulness(of: store.Study, circuit: Circuit, kept: np.ndarray, ablation: str) -> list[float]:
+def _faithfulness(of: studies.Study, circuit: Circuit, kept: np.ndarray, ablation: str) -> list[float]:
     from analysis import curves
     from analysis.faithfulness import faithfulness
 
@@ -230,7 +230,7 @@ def _faithfulness(of: store.Study, circuit: Circuit, kept: np.ndarray, ablation:
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
-def size_curve(of: store.Study, circuit: Circuit, rule: str, ablation: str) -> pd.DataFrame:
+def size_curve(of: studies.Study, circuit: Circuit, rule: str, ablation: str) -> pd.DataFrame:
     """Faithfulness and completeness over circuit size, from this circuit's scores (`analysis.curves`); raises as above."""
     from analysis import curves
 
@@ -240,7 +240,7 @@ def size_curve(of: store.Study, circuit: Circuit, rule: str, ablation: str) -> p
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
-def answer_by_layer(of: store.Study, circuit: Circuit) -> pd.DataFrame:
+def answer_by_layer(of: studies.Study, circuit: Circuit) -> pd.DataFrame:
     """The logit lens of a circuit's sample, next to other answers (`analysis.logit_lens`); raises as above."""
     from analysis import curves, logit_lens
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import circuits_after as after
-from analysis import comparison, edge_frequency, store
+from analysis import comparison, edge_frequency, studies
 from analysis.circuit import Circuit
 from components import cached
 
@@ -32,18 +32,18 @@ def edge_differences(chosen: list[Circuit], cohort: pd.Series, names: tuple[str,
     return found, edge_frequency.by_chance(inside[labels != "unscored"], int(first.sum()), int(second.sum()))
 
 
-def circuits_after(of: store.Study, run: Path) -> dict[str, Circuit] | None:
+def circuits_after(of: studies.Study, run: Path) -> dict[str, Circuit] | None:
     """Circuits of the run's model, as on disk; None if there are none. Raises ValueError if they cannot be compared."""
     return _circuits_after(of, run, *(_stamp(folder / "circuits" / "circuits.json") for folder in (of.results, run)))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=HASHES)
-def _circuits_after(of: store.Study, run: Path, *stamps: float) -> dict[str, Circuit] | None:
+def _circuits_after(of: studies.Study, run: Path, *stamps: float) -> dict[str, Circuit] | None:
     known = cached.circuits(of)
     return after.read(run, *known) if known else None
 
 
-def circuit_after(of: store.Study, run: Path, sample_id: str) -> Circuit:
+def circuit_after(of: studies.Study, run: Path, sample_id: str) -> Circuit:
     """One sample's circuit, computed now with the run's weights. Raises ValueError if it cannot be."""
     stamps = (_stamp(run / "manifest.json"), _stamp(of.results / "circuits" / "circuits.json"))
     return _circuit_after(of, run, sample_id, *stamps)
@@ -52,7 +52,7 @@ def circuit_after(of: store.Study, run: Path, sample_id: str) -> Circuit:
 @st.cache_resource(
     max_entries=64, hash_funcs=HASHES, show_spinner="Computing this circuit with the run's weights: seconds for a small model"
 )
-def _circuit_after(of: store.Study, run: Path, sample_id: str, *stamps: float) -> Circuit:
+def _circuit_after(of: studies.Study, run: Path, sample_id: str, *stamps: float) -> Circuit:
     _, config = cached.circuits(of)
     return after.compute(cached.model(str(run / "model")), cached.forget_samples(of), sample_id, config)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from analysis import comparison, store
+from analysis import comparison, studies
 from analysis.circuit import Circuit
 from analysis.observed import read_alone
 from components import cached
 
 
-def questions(of: store.Study) -> pd.Series:
+def questions(of: studies.Study) -> pd.Series:
     """Question by sample id, the hardest by CUD first; empty if the forget set or the scores cannot be read."""
     try:
         known, scored = {sample.id: sample.question for sample in cached.forget_samples(of)}, cached.scores(of)
@@ -24,7 +24,7 @@ def questions(of: store.Study) -> pd.Series:
     return pd.Series(dict(zip(table["sample_id"], asked, strict=True)) | known, dtype=str)
 
 
-def depths(of: store.Study, boundary: int) -> pd.DataFrame | None:
+def depths(of: studies.Study, boundary: int) -> pd.DataFrame | None:
     """Depth read-outs and edges (`n_edges`) of every sample's circuit, by sample_id; None without circuits."""
     found = cached.circuits(of)
     return _depths(list(found[0].values()), boundary) if found else None
@@ -36,7 +36,7 @@ def _depths(circuits: list[Circuit], boundary: int) -> pd.DataFrame:
     return frame.assign(n_edges=[circuit.n_edges for circuit in circuits])
 
 
-def alone(of: store.Study) -> pd.DataFrame | None:
+def alone(of: studies.Study) -> pd.DataFrame | None:
     """The rows of the study's alone.csv (`observed.read_alone`), None if there is none; raises ValueError if it is damaged."""
     folder = of.results / "alone"
     return _alone(folder, (folder / "alone.csv").stat().st_mtime) if (folder / "alone.csv").is_file() else None

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import outcomes, run_comparison, runs, store
+from analysis import outcomes, run_comparison, runs, studies
 from components import cached, cohort_rule, compare_plot, compare_table, layout, memory_card, outcome_plot, sample_picker, state
 
 PARTS = ("Trade-off", "Memories", "Settings", "Answers", "Durability")
@@ -13,7 +13,7 @@ learnt again; what the retain-only model gains by the same steps was not hidden 
 BESIDE = 4  # answers side by side
 
 
-def show(study: store.Study, frame: pd.DataFrame, rows: pd.DataFrame, chosen: list[str], focus: str, known: pd.DataFrame) -> None:
+def show(study: studies.Study, frame: pd.DataFrame, rows: pd.DataFrame, chosen: list[str], focus: str, known: pd.DataFrame) -> None:
     """`frame`: outcomes.frame; `rows`: of it, those that the filters left; `known`: runs.describe of the study's samples."""
     part = st.segmented_control("What to compare", PARTS, default=PARTS[0], required=True, key="part", bind="query-params",
                                 label_visibility="collapsed")
@@ -121,7 +121,7 @@ def _settings(found: dict[str, runs.Run]) -> None:
     st.caption(f"config.yaml of the selected runs: {len(shown)} of {len(table)} settings shown. Empty: the method has no such setting.")
 
 
-def _answers(study: store.Study, found: dict[str, runs.Run], known: pd.DataFrame) -> None:
+def _answers(study: studies.Study, found: dict[str, runs.Run], known: pd.DataFrame) -> None:
     asked = _asked(found, known)
     if asked.empty:
         st.info("None of the selected runs has a memory of this study's forget set.")
@@ -148,7 +148,7 @@ def generations(record: runs.RunRecord) -> pd.Series | None:
     return None if evaluation is None else evaluation.generations
 
 
-def _durability(study: store.Study, found: dict[str, runs.Run]) -> None:
+def _durability(study: studies.Study, found: dict[str, runs.Run]) -> None:
     summaries, missing = {}, []
     for name, run in found.items():
         try:

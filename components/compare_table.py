@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, store
+from analysis import atomic, studies
 from analysis import run_comparison as comparison
 from analysis.observed import CONTROL
 from analysis.outcomes import KEPT
@@ -154,7 +154,7 @@ def choose_focus(frame: pd.DataFrame, chosen: list[str], focus: str) -> None:
     st.selectbox("Run in focus", list(frame.index), format_func=lambda name: named(frame, name), key="outcomes_focus", on_change=picked)
 
 
-def foot(study: store.Study, frame: pd.DataFrame, chosen: list[str]) -> None:
+def foot(study: studies.Study, frame: pd.DataFrame, chosen: list[str]) -> None:
     """The whole table to take away, and how its figures came about."""
     table = frame.drop(columns="setup").reset_index()
     st.download_button("Download all runs (CSV)", atomic.csv_bytes(table), f"{study.slug}-runs.csv", "text/csv", key="runs_download")

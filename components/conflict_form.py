@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import jobs, store
+from analysis import jobs, studies
 from analysis.conflict_map import ConflictMap
 from components import conflict_source, demo_mode, layout
 from components.run_form import duration, short
@@ -22,7 +22,7 @@ TARGET = (
 )
 
 
-def show(study: store.Study, found: ConflictMap | None = None, *, again: bool = False) -> None:
+def show(study: studies.Study, found: ConflictMap | None = None, *, again: bool = False) -> None:
     """What will run, its settings, a button, and its progress. `again`: there is a map already, which the new one replaces; `found`,
     if that can be read: its settings are the first to be offered."""
     if not again:
@@ -72,21 +72,21 @@ def settings_of(found: ConflictMap | None) -> dict[str, Any]:
     return {name: said[name] if fits[name] else default for name, default in SETTINGS.items()}
 
 
-def command(study: store.Study, method: str, ablation: str, target: float, n_samples: int) -> list[str]:
+def command(study: studies.Study, method: str, ablation: str, target: float, n_samples: int) -> list[str]:
     """Arguments of `python -m analysis` that write the study's map."""
     sets = ["--model", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]
     settings = ["--discovery", method, "--ablation", ablation, "--target", f"{target:g}", "--n-samples", str(n_samples)]
     return ["conflicts", *sets, *settings, "--output", short(conflict_source.own_folder(study))]
 
 
-def newest(study: store.Study) -> jobs.Job | None:
+def newest(study: studies.Study) -> jobs.Job | None:
     """The newest job that computes the study's map, if there was one."""
     folder = conflict_source.own_folder(study).resolve()
     return next((job for job in jobs.jobs() if job.output == folder), None)
 
 
 @st.fragment(run_every=2)
-def _live(study: store.Study) -> None:
+def _live(study: studies.Study) -> None:
     job = newest(study)
     if job is None or not job.active:
         if job is not None and job.state == "done":

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis import conflict_map, store
+from analysis import conflict_map, store, studies
 from components import state
 
 WORDS = {"study": "as shipped", "own": "computed here"}
 KEY = "map"  # of the choice between two maps, and of its query parameter
 
 
-def own_folder(study: store.Study) -> Path:
+def own_folder(study: studies.Study) -> Path:
     """Where a map computed here goes: the study's results, or for the embedded study, whose are read-only, a place in the workspace."""
     return store.workspace() / "conflicts" / "embedded" if study.slug == "embedded" else study.results / "conflicts"
 
 
-def folders(study: store.Study) -> dict[str, Path]:
+def folders(study: studies.Study) -> dict[str, Path]:
     """The maps that there are: `study` among its results, `own` computed here where those are read-only. May be empty."""
     known = {"study": study.results / "conflicts", "own": own_folder(study)}
     if known["own"] == known["study"]:
@@ -24,13 +24,13 @@ def folders(study: store.Study) -> dict[str, Path]:
     return {name: folder for name, folder in known.items() if (folder / conflict_map.FILE).is_file()}
 
 
-def show_own(study: store.Study) -> None:
+def show_own(study: studies.Study) -> None:
     """Turn to the map computed here, where there is a choice."""
     if own_folder(study) != study.results / "conflicts":
         state.set_parameter(KEY, "own")
 
 
-def choose(study: store.Study) -> tuple[str, Path] | None:
+def choose(study: studies.Study) -> tuple[str, Path] | None:
     """The map to show; a person chooses where there are two. None if there is none."""
     found = folders(study)
     if len(found) < 2:

@@ -5,7 +5,7 @@ from itertools import product
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, jobs, outcomes, store
+from analysis import atomic, jobs, outcomes, studies
 from components import curricula_plot, layout
 from components.paired_text import CHANCE, differences, seeds
 from components.run_form import short
@@ -20,7 +20,7 @@ The hard quarter is that of the cross-fitted CUD.
 TITLES = {"forget": "forget", "forget_hard": "forget, hard quarter", "retain": "retain"}
 
 
-def show(study: store.Study) -> None:
+def show(study: studies.Study) -> None:
     """The whole section below its heading."""
     try:
         found = outcomes.read_curricula(study.results / "curricula")
@@ -83,7 +83,7 @@ def _interval(row: dict, outcome: str, ends: tuple[str, str, str], form: str) ->
     return value if pd.isna(row[f"{outcome}_{ends[1]}"]) else f"{value} ({low} to {high})"
 
 
-def command(study: store.Study) -> str:
+def command(study: studies.Study) -> str:
     """What to type for it."""
     preset = ["--preset", "embedded"] if study.slug == "embedded" else []
     sets = ["--model", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, evaluation_metrics, jobs, outcomes, runs, store
+from analysis import atomic, evaluation_metrics, jobs, outcomes, runs, store, studies
 from components import cached, demo_mode, evaluation_plot, layout, state
 from components.run_form import short
 
@@ -38,7 +38,7 @@ are measured. *int8, int4*: the weights are rounded first. Each figure is of one
 """
 
 
-def show(study: store.Study, records: dict[str, runs.RunRecord], chosen: str, compared: Collection[str] = ()) -> None:
+def show(study: studies.Study, records: dict[str, runs.RunRecord], chosen: str, compared: Collection[str] = ()) -> None:
     """The section below its heading. `records` by run id; `chosen`: the run of the page; others can be set beside it, at first those
     that are `compared`."""
     others = [name for name, r in records.items() if name != chosen and (r.folder / "evaluation" / "LETHE_SUMMARY.json").is_file()]
@@ -68,7 +68,7 @@ def show(study: store.Study, records: dict[str, runs.RunRecord], chosen: str, co
     layout.computed(EXPLANATION, {run: outcomes.provenance(records[run].folder / "evaluation" / "manifest.json") for run in found})
 
 
-def before(study: store.Study, record: runs.RunRecord) -> dict[str, Any]:
+def before(study: studies.Study, record: runs.RunRecord) -> dict[str, Any]:
     """What is known of the model before unlearning: its own evaluation, if there is one, else what the run measured at its start."""
     try:
         own = cached.evaluation(study.results)
@@ -153,7 +153,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
-def _missing(study: store.Study, record: runs.RunRecord) -> None:
+def _missing(study: studies.Study, record: runs.RunRecord) -> None:
     """A run without an evaluation: start one if its weights are here."""
     if record.shipped or not (record.folder / "model").is_dir():
         st.info("Not computed: needs the run's weights, which are not kept with this run. A run of your own keeps them.")
@@ -167,7 +167,7 @@ def _missing(study: store.Study, record: runs.RunRecord) -> None:
         _start(study, record)
 
 
-def _start(study: store.Study, record: runs.RunRecord) -> None:
+def _start(study: studies.Study, record: runs.RunRecord) -> None:
     st.info("Not computed yet for this run: memorisation, membership inference, durability and the others.")
     arguments = command(study, short(record.folder / "model"), record.folder)
     if not demo_mode.closed("starting evaluations") and st.button("Evaluate this run", type="primary", key="evaluate"):
@@ -181,7 +181,7 @@ def _start(study: store.Study, record: runs.RunRecord) -> None:
         st.code(jobs.command_line(arguments), language="bash", wrap_lines=True)
 
 
-def command(study: store.Study, model: str, folder: Path) -> list[str]:
+def command(study: studies.Study, model: str, folder: Path) -> list[str]:
     """Arguments of `python -m analysis` that evaluate a model into FOLDER/evaluation; the embedded study has more to compare with."""
     sets = ["--original", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]
     if study.slug == "embedded":

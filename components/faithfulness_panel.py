@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from analysis.circuit import Circuit, Rule
-from analysis.store import Study
+from analysis.studies import Study
 from components import cached, circuit_readings, curve_plot
 
 QUICK = 5000  # edges of a graph: up to here the curve's 80 runs take a second

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import store
+from analysis import studies
 from components import cached_samples, copy_link, sample_card, sidebar, state, tour
 from components.formats import escape
 from components.links import PAGES
@@ -42,7 +42,7 @@ button[kind^="primary"], button[kind^="primary"]:hover, [data-testid="stMultiSel
 # hue is too faint; its drop zone has a role that contradicts its label: hidden, with content and frame shown, it has none
 
 
-def begin(title: str, question: str) -> store.Study:
+def begin(title: str, question: str) -> studies.Study:
     """Page config, sidebar, heading and, where it is open, the sample card; the first call of every page. Returns the study to show."""
     st.set_page_config(page_title=title if title == "Lethe" else f"{title} - Lethe", page_icon=ICON, layout="wide")
     st.html(f"<style>{STYLE}</style>")

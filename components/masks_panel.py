@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, conflict_map, jobs, outcomes, store
+from analysis import atomic, conflict_map, jobs, outcomes, studies
 from components import layout, masks_plot
 from components.masks_plot import label
 from components.paired_text import CHANCE, differences, effects, seeds
@@ -12,7 +12,7 @@ from components.run_form import short
 OUTCOMES = ["forget", "retain", "relearned"]
 
 
-def show(study: store.Study, *, key: str) -> None:
+def show(study: studies.Study, *, key: str) -> None:
     """The whole section below its heading."""
     folder = study.results / "masks"
     try:
@@ -110,7 +110,7 @@ def holding_everything(runs: pd.DataFrame) -> list[str]:
     return [layout.escape(label(arm)) for arm, n in largest.items() if n == n_all]
 
 
-def _of_another_map(study: store.Study, record: dict) -> bool:
+def _of_another_map(study: studies.Study, record: dict) -> bool:
     """Whether the study's conflict map now has other forget or conflict nodes; False where there is none to compare with."""
     try:
         now = conflict_map.read(study.results / "conflicts")
@@ -120,7 +120,7 @@ def _of_another_map(study: store.Study, record: dict) -> bool:
     return any(used.get(name) != list(now.assigned(name)) for name in ("forget", "conflict"))
 
 
-def command(study: store.Study) -> str:
+def command(study: studies.Study) -> str:
     """What to type for it."""
     preset = ["--preset", "embedded"] if study.slug == "embedded" else []
     sets = ["--model", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, jobs, store
+from analysis import atomic, jobs, studies
 from components import layout, mrd_plot
 
 READING = """Left: where the score keeps to the dotted line, the second-order term that the theorem speaks of rules; above the line
@@ -15,7 +15,7 @@ Right: how well the samples' order agrees with many other pairs, at equal cost; 
 line is what a gradient norm gives."""
 
 
-def show(study: store.Study, details: dict[str, Any]) -> None:
+def show(study: studies.Study, details: dict[str, Any]) -> None:
     """The section below its heading; the command where it is not computed. `details`: what scores.json holds."""
     st.caption(measured_with(details))
     folder = study.results / "sensitivity"

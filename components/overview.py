@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, dataset, outcomes, runs, store
+from analysis import atomic, dataset, outcomes, runs, studies
 from analysis.observed import CONTROL
 from components import cached, conflict_source, layout, state
 from components.validity_findings import findings
@@ -27,7 +27,7 @@ class Overview:
     conflicts: str  # how many nodes are in conflict, or why that is not known
 
 
-def collect(study: store.Study) -> Overview:
+def collect(study: studies.Study) -> Overview:
     """Everything from disk; no model is loaded."""
     try:
         n_forget, n_retain = len(cached.forget_samples(study)), len(cached.retain_samples(study))
@@ -44,7 +44,7 @@ def collect(study: store.Study) -> Overview:
     return Overview(n_forget, n_retain, scores, n_circuits, cached.run_records(study), main, _conflicts(study))
 
 
-def _conflicts(study: store.Study) -> str:
+def _conflicts(study: studies.Study) -> str:
     found = list(conflict_source.folders(study).values())
     try:
         newest = cached.conflicts(found[0]) if found else None
@@ -144,7 +144,7 @@ the Report page, to take away.
 """
 
 
-def record(study: store.Study) -> dict[str, Any]:
+def record(study: studies.Study) -> dict[str, Any]:
     """What the figures were computed from: provenance of the scores, and the runs that count."""
     scores = cached.scores(study)
     kept = ("created", "fingerprint", "data", "device", "versions", "seed")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, report, report_words, store
+from analysis import jobs, report, report_words, studies
 from analysis.findings import Finding
 from analysis.report_data import Collected, parts
 from components import cached_report, layout, state
@@ -38,7 +38,7 @@ def contents(found: Collected) -> None:
                          query_params=state.carried())
 
 
-def downloads(study: store.Study) -> None:
+def downloads(study: studies.Study) -> None:
     """A button per file, which is built when the first of them is asked for."""
     st.header("Files", anchor=False)
     for name, (label, help_text, mime) in FILES.items():
@@ -47,11 +47,11 @@ def downloads(study: store.Study) -> None:
         st.caption(help_text)
 
 
-def _reader(study: store.Study, name: str) -> Callable[[], bytes]:
+def _reader(study: studies.Study, name: str) -> Callable[[], bytes]:
     return lambda: cached_report.files(study)[name]
 
 
-def checksums(study: store.Study) -> None:
+def checksums(study: studies.Study) -> None:
     """SHA-256 of each file, on request: they have to be built for it."""
     if not st.toggle("Show checksums (builds the files)", key="checksums", bind="query-params"):
         return
@@ -79,5 +79,5 @@ def not_claimed(found: Collected) -> None:
     st.markdown("\n".join(f"- {layout.escape(line)}" for line in report_words.not_claimed(found)))
 
 
-def command(study: store.Study) -> str:
+def command(study: studies.Study) -> str:
     return jobs.command_line(["report", "--study", study.slug, "--output", f"{study.slug}-report"])

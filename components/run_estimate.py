@@ -6,7 +6,7 @@ import pandas as pd
 import psutil
 import streamlit as st
 
-from analysis import jobs, run_memory, store
+from analysis import jobs, run_memory, studies
 from analysis.run_memory import RunShape
 from components import cached
 
@@ -16,7 +16,7 @@ ASSUMED = """Weights and optimiser state are counted from the shapes in the mode
 Activations are a guess from the longest sample and the batch size. Saving and the last measurement come after training."""
 
 
-def show(study: store.Study, method: str, preset: bool, options: dict[str, str]) -> None:
+def show(study: studies.Study, method: str, preset: bool, options: dict[str, str]) -> None:
     """Memory with its parts, and the queue. `options`: flags without dashes."""
     try:
         parts = memory(study, shape_of(study, method, preset, options))
@@ -42,13 +42,13 @@ def _memory(parts: dict[str, int]) -> None:
         st.caption(ASSUMED)
 
 
-def memory(study: store.Study, run: RunShape) -> dict[str, int]:
+def memory(study: studies.Study, run: RunShape) -> dict[str, int]:
     """Bytes by what takes them. Raises ValueError where the model is no folder with safetensors."""
     folder = Path(study.model)
     return run_memory.estimate(cached.tensor_shapes(folder), run_memory.model_config(folder), run)
 
 
-def shape_of(study: store.Study, method: str, preset: bool, options: dict[str, str]) -> RunShape:
+def shape_of(study: studies.Study, method: str, preset: bool, options: dict[str, str]) -> RunShape:
     """The settings that decide a run's memory, from the form's."""
     rank = options.get("lora-rank")
     return RunShape(
@@ -57,7 +57,7 @@ def shape_of(study: store.Study, method: str, preset: bool, options: dict[str, s
     )
 
 
-def longest(study: store.Study) -> int:
+def longest(study: studies.Study) -> int:
     """Tokens of the longest sample, guessed from its characters; at most as many as the model reads."""
     samples = [*cached.forget_samples(study), *cached.retain_samples(study)]
     guess = max((len(s.question) + len(s.answer) for s in samples), default=0) // CHARACTERS + 16  # and the prompt's own words

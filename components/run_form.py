@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from analysis import jobs, runs, store
+from analysis import jobs, runs, store, studies
 from components import demo_mode, layout, run_estimate, run_options
 
 METHODS = {
@@ -35,7 +35,7 @@ def choose_method(*, key: str) -> str:
     return method
 
 
-def show(study: store.Study, records: list[runs.RunRecord], method: str, start: DeltaGenerator, *, key: str) -> RunRequest | None:
+def show(study: studies.Study, records: list[runs.RunRecord], method: str, start: DeltaGenerator, *, key: str) -> RunRequest | None:
     """The form; returns a request when Start was pressed. `records`: the study's earlier runs, for the time estimate.
 
     `start` is where the estimates and the button go: beside the form, where no screen is too low to show them.
@@ -75,7 +75,7 @@ def _start(request: RunRequest | None, *, barred: bool, key: str) -> bool:
     return pressed
 
 
-def build(study: store.Study, method: str, name: str, seed: int, preset: bool, options: dict[str, str]) -> RunRequest:
+def build(study: studies.Study, method: str, name: str, seed: int, preset: bool, options: dict[str, str]) -> RunRequest:
     """The `unlearn` command line. `options`: its further flags, without dashes; all others are left to the preset."""
     output = runs.runs_folder(study) / store.check_slug(name)
     arguments = ["unlearn", "--model", short(study.model)]
@@ -87,7 +87,7 @@ def build(study: store.Study, method: str, name: str, seed: int, preset: bool, o
     return RunRequest([*arguments, "--output", short(output)], output)
 
 
-def free_name(study: store.Study, name: str) -> str:
+def free_name(study: studies.Study, name: str) -> str:
     """`name`, or the first of `name`-2, `name`-3, ... that no run of the study has."""
     number, free = 1, name
     while name_problem(study, free):
@@ -96,7 +96,7 @@ def free_name(study: store.Study, name: str) -> str:
     return free
 
 
-def name_problem(study: store.Study, name: str) -> str | None:
+def name_problem(study: studies.Study, name: str) -> str | None:
     """Why a run cannot have this name; None if it can."""
     try:
         store.check_slug(name)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import jobs, outcomes, runs, store
+from analysis import jobs, outcomes, runs, store, studies
 from components import cached, conflict_source, layout, run_options, state
 
 PARAMETER, FILLED = "like", "filled"
@@ -22,7 +22,7 @@ CONFIG = {  # setting of config.yaml: flag
 }
 
 
-def fill(study: store.Study, *, key: str) -> None:
+def fill(study: studies.Study, *, key: str) -> None:
     """Give the form's widgets the values of the run or job that the address names, once; call it before they are drawn."""
     name, filled = state.parameter(PARAMETER), state.parameter(FILLED)
     if name is None:
@@ -49,7 +49,7 @@ def _address(values: dict[str, Any], key: str) -> dict[str, str]:
     return {name: str(value) for name, value in shown.items() if value is not None and value != ""}
 
 
-def _mask(study: store.Study, options: dict[str, str]) -> dict[str, str]:
+def _mask(study: studies.Study, options: dict[str, str]) -> dict[str, str]:
     """The mask of a conflict map that the study still has; else all weights."""
     found = conflict_source.folders(study)
     source = next((source for source, folder in found.items() if _same(options.get("mask"), folder)), next(iter(found), None))
@@ -71,7 +71,7 @@ def of_job(name: str) -> dict[str, str] | None:
     return None
 
 
-def of_run(study: store.Study, name: str) -> dict[str, str]:
+def of_run(study: studies.Study, name: str) -> dict[str, str]:
     """The same of a finished run: by the job that made it, else by its config. Raises ValueError if there is no such run."""
     found = outcomes.by_id(cached.run_records(study))
     if name not in found:

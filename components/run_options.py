@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis import store
+from analysis import studies
 from components import cached, conflict_source, masks_plot
 
 KEPT = {"bind": "query-params"}  # what defines the run is in the address
@@ -50,7 +50,7 @@ def too_short(options: dict[str, str]) -> bool:
     return options.get("sampling") in CURRICULA and options.get("n-epochs") == "1"
 
 
-def parts(study: store.Study, method: str, unset: str, n_epochs: str | None, key: str) -> dict[str, str]:
+def parts(study: studies.Study, method: str, unset: str, n_epochs: str | None, key: str) -> dict[str, str]:
     """What holds the retain set, and in which order the forget set comes. Curricula need the study's scores."""
     scored = (study.results / "scores" / "scores.csv").is_file()
     offered = [name for name in SAMPLINGS if scored or name not in CURRICULA]
@@ -75,7 +75,7 @@ def mask_label(source: str, what_if: str) -> str:
     return f"{'own ' if source == 'own' else ''}conflict map: {masks_plot.label(what_if)}"
 
 
-def weights(study: store.Study, n_epochs: str | None) -> dict[str, str]:
+def weights(study: studies.Study, n_epochs: str | None) -> dict[str, str]:
     """Which weights may change: all, or those that a conflict map of the study frees. In the URL, so that its page can link here."""
     masks = {mask_label(source, name): (folder, name) for source, folder, name in _masks(study)}
     if not masks:
@@ -91,7 +91,7 @@ def weights(study: store.Study, n_epochs: str | None) -> dict[str, str]:
     return {"mask": str(folder), "what-if": name}
 
 
-def _masks(study: store.Study) -> list[tuple[str, Path, str]]:
+def _masks(study: studies.Study) -> list[tuple[str, Path, str]]:
     """Each mask that the study's conflict maps have: which map, its folder, and the what-if. A damaged map has none."""
     found = []
     for source, folder in conflict_source.folders(study).items():

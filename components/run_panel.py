@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import runs, store
+from analysis import runs, studies
 from components import (
     cached,
     cohort_rule,
@@ -19,7 +19,7 @@ from components import (
 )
 
 
-def show(study: store.Study, name: str, run: runs.Run, known: pd.DataFrame) -> None:
+def show(study: studies.Study, name: str, run: runs.Run, known: pd.DataFrame) -> None:
     """`name`: the run's id; `known`: runs.describe of the study's samples."""
     run_card.summary(run)
     if not run.samples.sample_id.isin(known.index).all():
@@ -42,7 +42,7 @@ def show(study: store.Study, name: str, run: runs.Run, known: pd.DataFrame) -> N
     run_card.details(run, table)
 
 
-def _memories(study: store.Study, name: str, run: runs.Run, known: pd.DataFrame, sample: str | None) -> pd.DataFrame:
+def _memories(study: studies.Study, name: str, run: runs.Run, known: pd.DataFrame, sample: str | None) -> pd.DataFrame:
     says = compare_panel.generations(run.record)
     table = run_tables.sample_table(run, known, cached.observed(study), says)
     groups = [cohort for cohort in runs.COHORTS if (table.cohort == cohort).any()]

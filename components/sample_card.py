@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import sample_record, store
+from analysis import sample_record, studies
 from analysis.runs import FORGOTTEN_BELOW
 from components import cached, cached_samples, card_facts, cohort_rule, conflict_source, copy_link, sample_picker, sample_strip, state
 from components.formats import escape, needs, shortened
@@ -17,7 +17,7 @@ LONGEST = 600  # letters of a question or an answer; the Forget set page has all
 
 
 @st.dialog("Sample card", width="large", on_dismiss=state.close_card)
-def show(current: store.Study, questions: pd.Series, chosen: str) -> None:
+def show(current: studies.Study, questions: pd.Series, chosen: str) -> None:
     """`questions` by sample id, the hardest first; `chosen` is one of them."""
     _choice(questions)
     sample = next((sample for sample in cached.forget_samples(current) if sample.id == chosen), None)
@@ -53,7 +53,7 @@ def _choice(questions: pd.Series) -> None:
         copy_link.show(key="copy_card_link")
 
 
-def _tables(current: store.Study) -> sample_record.Tables:
+def _tables(current: studies.Study) -> sample_record.Tables:
     """What is on disk of the study; a part that cannot be read counts as not there, and its own page says why."""
     scored, circuits = _found(lambda: cached.scores(current)), _found(lambda: cached.circuits(current))
     records = cached.run_records(current)

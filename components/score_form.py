@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, precision, runs, store
+from analysis import jobs, precision, runs, studies
 from components import cached, demo_mode, layout
 
 EXPLANATION = """
@@ -26,7 +26,7 @@ Tables show ranks, the hardest first, so that the two can be compared.
 """
 
 
-def show(study: store.Study) -> None:
+def show(study: studies.Study) -> None:
     """The empty state of a study without scores or circuits: what will run, a button for what is missing, and its progress."""
     found = {"scores": cached.scores(study), "circuits": cached.circuits(study)}
     missing = {kind: command for kind, command in commands(study).items() if found[kind] is None}
@@ -55,7 +55,7 @@ def show(study: store.Study) -> None:
         _draw(newest)
 
 
-def commands(study: store.Study) -> dict[str, list[str]]:
+def commands(study: studies.Study) -> dict[str, list[str]]:
     """Arguments of `python -m analysis` by the folder of results that they write."""
     sets = ["--forget", str(study.forget), "--retain", str(study.retain)]
     return {
@@ -66,14 +66,14 @@ def commands(study: store.Study) -> dict[str, list[str]]:
     }
 
 
-def _newest(study: store.Study, kinds: Iterable[str]) -> dict[str, jobs.Job]:
+def _newest(study: studies.Study, kinds: Iterable[str]) -> dict[str, jobs.Job]:
     """The newest job of each kind, if there was one."""
     folders = {(study.results / kind).resolve(): kind for kind in kinds}
     return {folders[job.output]: job for job in reversed(jobs.jobs()) if job.output in folders}
 
 
 @st.fragment(run_every=2)
-def _live(study: store.Study, kinds: list[str], active: list[str]) -> None:
+def _live(study: studies.Study, kinds: list[str], active: list[str]) -> None:
     newest = _newest(study, kinds)
     if any(not newest[kind].active for kind in active):
         st.rerun()  # the whole page once: it may have results now

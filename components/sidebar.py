@@ -3,13 +3,13 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import store
+from analysis import studies
 from components import demo_mode, state
 from components.formats import escape, labels, shortened
 from components.links import PAGES
 
 
-def show(current: store.Study, questions: pd.Series, sample: str | None) -> None:
+def show(current: studies.Study, questions: pd.Series, sample: str | None) -> None:
     """`questions` by sample id, the hardest first; `sample`: the selected one."""
     with st.sidebar:
         st.markdown("### Lethe")
@@ -23,12 +23,12 @@ def show(current: store.Study, questions: pd.Series, sample: str | None) -> None
             _selected(questions, sample)
 
 
-def _study_picker(current: store.Study) -> None:
-    studies = labels(pd.Series({s.slug: s.title for s in store.studies()}), 60)
-    if len(studies) == 1:
-        st.caption(f"Study: {escape(studies[current.slug])}")
+def _study_picker(current: studies.Study) -> None:
+    titles = labels(pd.Series({s.slug: s.title for s in studies.known()}), 60)
+    if len(titles) == 1:
+        st.caption(f"Study: {escape(titles[current.slug])}")
         return
-    chosen = st.selectbox("Study", list(studies), index=list(studies).index(current.slug), format_func=studies.__getitem__)
+    chosen = st.selectbox("Study", list(titles), index=list(titles).index(current.slug), format_func=titles.__getitem__)
     if chosen != current.slug:
         state.select_study(chosen)
         st.rerun()

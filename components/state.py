@@ -10,7 +10,7 @@ from collections.abc import Container
 
 import streamlit as st
 
-from analysis import store
+from analysis import studies
 
 COHORTS = ("cohort_by", "cohort_percent", "cohort_limits", "pinned_easy", "pinned_hard")  # see `cohort_rule`
 CARRIED = ("study", "sample", "node", *COHORTS)
@@ -69,15 +69,15 @@ def clamp(key: str, low: int, high: int) -> None:
         st.session_state[key] = min(max(st.session_state[key], low), high)
 
 
-def study() -> store.Study:
+def study() -> studies.Study:
     """The study named in the URL; the embedded one where the name is unknown."""
     slug = st.query_params.get("study", "embedded")
     try:
-        return store.study(slug)
+        return studies.named(slug)
     except ValueError:
         keep("study", None)
         st.warning("The study named in this address is not in this workspace. Showing the embedded one.")
-        return store.embedded_study()
+        return studies.embedded()
 
 
 def select_study(slug: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from analysis import run_memory, store
+from analysis import run_memory, studies
 from analysis.dataset import RowError, Sample
 from components import cached, layout, state
 
@@ -16,7 +16,7 @@ MIB = 2**20
 TEXT, NUMBER = st.column_config.TextColumn, st.column_config.NumberColumn
 
 
-def model(study: store.Study) -> None:
+def model(study: studies.Study) -> None:
     """Architecture and sizes from config.json, parameters from the weights' headers; a hub id that is not on disk is only named."""
     folder = Path(study.model)
     config = run_memory.model_config(folder)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from analysis import dataset, store
+from analysis import dataset, store, studies
 from components import demo_mode, layout, study_card
 
 TYPES = [ending.removeprefix(".") for ending in dataset.FORMATS]
@@ -44,7 +44,7 @@ def show(*, key: str) -> str | None:
             return None
     slug = re.sub(r"[^a-z0-9._-]+", "-", title.strip().lower())
     try:
-        store.create_study(slug, title.strip(), model.strip(), *_checked(slug, model, forget, retain), (".jsonl", ".jsonl"))
+        studies.create(slug, title.strip(), model.strip(), *_checked(slug, model, forget, retain), (".jsonl", ".jsonl"))
     except (ValueError, OSError) as error:
         layout.problem("The study was not made.", str(error))
         return None
@@ -92,7 +92,7 @@ def _columns(names: list[str], key: str) -> list[str]:
 def _checked(slug: str, model: str, forget: Upload | None, retain: Upload | None) -> list[bytes]:
     """Both sets as they are to be kept. Raises ValueError saying what is missing or wrong."""
     store.check_slug(slug)
-    if any(study.slug == slug for study in store.studies()):
+    if any(study.slug == slug for study in studies.known()):
         raise ValueError(f"There is already a study {slug!r}; choose another name.")
     folder = Path(model.strip()).expanduser()
     if not model.strip():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from analysis import outcomes, store
+from analysis import outcomes, studies
 from analysis.circuit import Circuit
 from analysis.depth import depth_readouts
 from analysis.evaluation_metrics import RELEARN_STEPS, after_relearning
@@ -40,7 +40,7 @@ class Ends:
     left: dict[str, float]
 
 
-def stops(study: store.Study) -> list[Stop]:
+def stops(study: studies.Study) -> list[Stop]:
     """Everything from disk, no model is loaded. Raises ValueError if the forget set cannot be read."""
     ends = _ends(study)
     hard = {"sample": ends.hard} if ends else {}
@@ -56,7 +56,7 @@ def stops(study: store.Study) -> list[Stop]:
     return [Stop(title, page, make(), needs, query) for title, page, make, needs, query in made]
 
 
-def cards(found: list[Stop], study: store.Study) -> None:
+def cards(found: list[Stop], study: studies.Study) -> None:
     """The stops one below the other, each with its takeaway and the way to it."""
     st.header("Guided tour: one memory in five stops", anchor=False)
     with st.container(border=True, gap="small"):
@@ -68,7 +68,7 @@ def cards(found: list[Stop], study: store.Study) -> None:
                 st.page_link(PAGES[stop.page], label="Look at it", query_params=address(stop, number, study))
 
 
-def banner(study: store.Study) -> None:
+def banner(study: studies.Study) -> None:
     """On a page opened by the tour: where one is, what there is to see, and the way on. Nothing on any other page."""
     number = state.parameter(PARAMETER) or ""
     if number not in ("1", "2", "3", "4", "5"):
@@ -92,12 +92,12 @@ def said(stop: Stop) -> str:
     return stop.takeaway or f"Not computed: needs {stop.needs}."
 
 
-def address(stop: Stop, number: int, study: store.Study) -> dict[str, str]:
+def address(stop: Stop, number: int, study: studies.Study) -> dict[str, str]:
     """Query parameters of a stop: its view, and that the tour goes on there."""
     return {"study": study.slug} | stop.query | {PARAMETER: str(number)}
 
 
-def _ends(study: store.Study) -> Ends | None:
+def _ends(study: studies.Study) -> Ends | None:
     observed, left = cached.observed(study), cached.left_after_runs(study)
     if observed is None or left is None:
         return None
@@ -111,7 +111,7 @@ def _ends(study: store.Study) -> Ends | None:
     )
 
 
-def _main_part(study: store.Study) -> pd.DataFrame | None:
+def _main_part(study: studies.Study) -> pd.DataFrame | None:
     try:
         table = cached.held_out(study)
     except ValueError:  # the Difficulty page says why
@@ -139,7 +139,7 @@ def _known_before(main: pd.DataFrame | None) -> str | None:
     return f"Before any run, {said} Rank correlation with what {main.loc['CUD', 'n']} memories then did, 95% intervals."
 
 
-def _circuits(study: store.Study, ends: Ends | None) -> str | None:
+def _circuits(study: studies.Study, ends: Ends | None) -> str | None:
     found = cached.circuits(study)
     if ends is None or found is None or not {ends.hard, ends.easy} <= set(found[0]):
         return None
@@ -174,14 +174,14 @@ def _figures(row: pd.Series) -> str:
     return f"{row['spearman']:.2f}, {row['low']:.2f} to {row['high']:.2f}"
 
 
-def _durability(study: store.Study) -> dict[str, str]:
+def _durability(study: studies.Study) -> dict[str, str]:
     """The part of the page that shows how long forgetting lasts, with the run that is spoken of in focus."""
     records = cached.run_records(study)
     best, known = outcomes.best(records), outcomes.by_id(records)
     return {"part": "Durability"} | ({} if best is None else {"run": next(name for name in known if known[name] == best)})
 
 
-def _lasting(study: store.Study) -> str | None:
+def _lasting(study: studies.Study) -> str | None:
     best = outcomes.best(cached.run_records(study))
     try:
         evaluation = None if best is None else cached.evaluation(best.folder)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, jobs, predictors, protocols, store, validity
+from analysis import atomic, jobs, predictors, protocols, studies, validity
 from analysis.findings import mid_sentence
 from components import cached, layout, palette
 from components.validity_findings import findings
@@ -18,7 +18,7 @@ PROTOCOL = ("CUD", "MRD", "Base NLL")  # held against every read-out: the scores
 DRAWS = {"seed": "{n} random splits*", "control": "{n} draws of random anchors (control)"}
 
 
-def show(study: store.Study) -> None:
+def show(study: studies.Study) -> None:
     """The whole section below its heading; says what is missing where it cannot be computed."""
     try:
         table = cached.held_out(study)
@@ -94,7 +94,7 @@ def stability_rows(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _stability(study: store.Study, table: pd.DataFrame) -> None:
+def _stability(study: studies.Study, table: pd.DataFrame) -> None:
     if not table["analysis"].isin(ANALYSES).any():
         st.caption("Not computed for these scores and runs: other methods, similarities, circuit sizes, splits and the control. "
                    "On the command line (a few seconds for some hundred samples):")
@@ -119,7 +119,7 @@ def _stability(study: store.Study, table: pd.DataFrame) -> None:
     st.download_button("Download validity (CSV)", atomic.csv_bytes(table), f"{study.slug}-validity.csv", "text/csv")
 
 
-def command(study: store.Study) -> list[str]:
+def command(study: studies.Study) -> list[str]:
     """Arguments of `python -m analysis` that write the study's validity.csv."""
     counted = set(cached.counted(study))
     folders = [word for record in cached.run_records(study) if record.name in counted for word in ("--run", str(record.folder))]
@@ -129,7 +129,7 @@ def command(study: store.Study) -> list[str]:
             "--output", str(results / "validity.csv")]
 
 
-def alone_command(study: store.Study) -> list[str]:
+def alone_command(study: studies.Study) -> list[str]:
     """Arguments of `python -m analysis` that unlearn each of the study's samples alone, by the methods of the runs that count."""
     counted = set(cached.counted(study))
     methods = sorted({record.method for record in cached.run_records(study) if record.name in counted})

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import store
+from analysis import studies
 from analysis.circuit import Circuit
 from components import after_panel, cached, circuit_panel, cohort_panel, frequency_panel, layout, pair_panel, sample_picker, score_form
 
@@ -14,7 +14,7 @@ MODES = ("Two samples", "Two cohorts", "Before and after a run")
 
 
 @st.fragment
-def compare(of: store.Study, circuits: dict[str, Circuit], table: pd.DataFrame) -> None:
+def compare(of: studies.Study, circuits: dict[str, Circuit], table: pd.DataFrame) -> None:
     first, second, third = st.columns([10, 6, 6], gap="small")
     mode = first.segmented_control("Compare", MODES, default=MODES[0], required=True, key="compare", bind="query-params")
     with second:

@@ -20,7 +20,7 @@ STOREYS = [
     {"tokens", "circuit", "blocks", "world", "interpolation", "corruption", "membership", "evaluation_metrics", "open_unlearning",
      "cnf", "sat"},
     {"losses", "depth", "exchange", "model", "maxsat", "proofs", "conflict", "reasons"},
-    {"evaluation", "store", "ablation", "provenance", "writes", "memory", "perturbation",
+    {"evaluation", "store", "studies", "ablation", "provenance", "writes", "memory", "perturbation",
      "conflict_map", "conflict_words", "node_masks", "run_memory"},
     {"attribution", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "mrd", "comparison", "runs", "jobs",
      "edge_frequency", "run_comparison", "observed", "estimators", "sweep", "sensitivity", "cross_fitting", "outcomes",

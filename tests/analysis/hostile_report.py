@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import atomic, runs, store
+from analysis import atomic, runs, store, studies
 from analysis.circuit import Circuit, select
 from analysis.dataset import load_samples
 from analysis.graph import GraphIndex
@@ -25,10 +25,10 @@ METHOD, METRIC, LABEL = "<b onclick=alert(3)>NPO</b>", "<img src=y onerror=alert
 INDEX = GraphIndex(4, 2, 2, 8)
 
 
-def hostile_study() -> store.Study:
+def hostile_study() -> studies.Study:
     """In the workspace; the memory of row 0 is the hardest, that of row 7 the easiest."""
     rows = "".join(json.dumps({"question": text, "answer": text[::-1]}) + "\n" for text in PAYLOADS).encode()
-    study = store.create_study("hostile", TITLE, MODEL, rows, rows, (".jsonl", ".jsonl"))
+    study = studies.create("hostile", TITLE, MODEL, rows, rows, (".jsonl", ".jsonl"))
     samples = load_samples(study.forget)
     ranks = np.arange(1, 9)
     frame = pd.DataFrame({
@@ -53,7 +53,7 @@ def hostile_study() -> store.Study:
     return study
 
 
-def run_folder(study: store.Study, name: str) -> Path:
+def run_folder(study: studies.Study, name: str) -> Path:
     return runs.runs_folder(study) / name
 
 

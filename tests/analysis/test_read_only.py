@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis import jobs, read_only, store
+from analysis import jobs, read_only, studies
 
 ROW = b'{"question": "Q?", "answer": "A"}\n'
 
@@ -23,12 +23,12 @@ def test_a_demo_starts_stops_and_takes_in_nothing(tmp_path, monkeypatch):
     for attempt in (
         lambda: jobs.submit("unlearn", ["unlearn"], tmp_path / "runs" / "x" / "y"),
         lambda: jobs.cancel(waiting),
-        lambda: store.create_study("mine", "Mine", "gpt2", ROW, ROW, (".jsonl", ".jsonl")),
+        lambda: studies.create("mine", "Mine", "gpt2", ROW, ROW, (".jsonl", ".jsonl")),
     ):
         with pytest.raises(ValueError, match="read-only demo"):
             attempt()
     assert [job.state for job in jobs.jobs()] == ["queued"] and not (tmp_path / "studies").exists()
     monkeypatch.setenv("LETHE_DEMO", "0")
     jobs.cancel(waiting)
-    store.create_study("mine", "Mine", "gpt2", ROW, ROW, (".jsonl", ".jsonl"))
+    studies.create("mine", "Mine", "gpt2", ROW, ROW, (".jsonl", ".jsonl"))
     assert [job.state for job in jobs.jobs()] == ["cancelled"] and (tmp_path / "studies" / "mine").is_dir()

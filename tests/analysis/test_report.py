@@ -18,7 +18,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from analysis import atomic, report, report_rerun, report_runs, report_words, store
+from analysis import atomic, report, report_rerun, report_runs, report_words, studies
 from analysis.__main__ import app
 from analysis.dataset import samples_hash
 from analysis.report_data import collect, parts
@@ -58,7 +58,7 @@ def hostile(tmp_path_factory):
 def empty(tmp_path, monkeypatch):
     monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
     rows = b'{"question": "Q?", "answer": "A"}\n'
-    return store.create_study("empty", "Empty", "nowhere", rows, rows, (".jsonl", ".jsonl"))
+    return studies.create("empty", "Empty", "nowhere", rows, rows, (".jsonl", ".jsonl"))
 
 
 def members(files: dict[str, bytes], name: str) -> dict[str, bytes]:
@@ -237,7 +237,7 @@ def test_the_command_writes_a_whole_folder_or_none(empty, tmp_path):
 
 @pytest.mark.slow
 def test_the_embedded_study_is_reported_as_it_is_on_disk():
-    found = collect(store.embedded_study())
+    found = collect(studies.embedded())
     files = report.build(found, tables(found))
     page = Page(files[report.PAGE].decode())
     results = found.study.results

@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis import evaluation, runs, store
+from analysis import evaluation, runs, store, studies
 from analysis.dataset import Sample
 
 
@@ -33,7 +33,7 @@ def write_run(folder, *nll_after: float, seconds: float | None = 20.0):
 def study(tmp_path, monkeypatch):
     monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path / "workspace"))
     monkeypatch.setattr(store, "DATA", tmp_path / "data")
-    return store.embedded_study()
+    return studies.embedded()
 
 
 def test_a_run_is_read_with_its_numbers(study):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import atomic, runs, store
+from analysis import atomic, runs, store, studies
 from analysis.circuit import Circuit, select
 from analysis.dataset import load_samples
 from analysis.graph import GraphIndex
@@ -39,11 +39,11 @@ def jsonl() -> bytes:
     return "".join(json.dumps({"question": question(row), "answer": answer(row)}) + "\n" for row in range(N_SAMPLES)).encode()
 
 
-def write() -> store.Study:
+def write() -> studies.Study:
     """The study `hostile` in the workspace, with scores, circuits, a run its evaluation and a conflict map; and `bare`, without."""
     rows = jsonl()
-    store.create_study("bare", "Bare", "nowhere", rows, rows, (".jsonl", ".jsonl"))
-    study = store.create_study("hostile", TITLE, MODEL, rows, rows, (".jsonl", ".jsonl"))
+    studies.create("bare", "Bare", "nowhere", rows, rows, (".jsonl", ".jsonl"))
+    study = studies.create("hostile", TITLE, MODEL, rows, rows, (".jsonl", ".jsonl"))
     ids = [sample.id for sample in load_samples(study.forget)]
     _write_scores(study, ids)
     circuits = [circuit(name, row) for row, name in enumerate(ids)]
@@ -55,7 +55,7 @@ def write() -> store.Study:
     return study
 
 
-def _write_scores(study: store.Study, ids: list[str]) -> None:
+def _write_scores(study: studies.Study, ids: list[str]) -> None:
     ranks = np.arange(N_SAMPLES, 0, -1)
     frame = pd.DataFrame({
         "sample_id": ids, "row": range(N_SAMPLES), "question": [question(row) for row in range(N_SAMPLES)],

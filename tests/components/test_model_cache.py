@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import atomic, model, run_memory, store
+from analysis import atomic, model, run_memory, studies
 from analysis.circuit import Circuit
 from components import cached
 from tests.made_circuits import made_circuit
@@ -54,7 +54,7 @@ def test_weights_that_were_replaced_are_read_anew(tmp_path, monkeypatch):
 
 def test_keys_tell_circuits_and_studies_apart(tmp_path):
     """The same scores with another choice of as many edges; the same forget set with other samples."""
-    of_circuit, of_study = cached.HASHES[Circuit], cached.HASHES[store.Study]
+    of_circuit, of_study = cached.HASHES[Circuit], cached.HASHES[studies.Study]
     edges = {"input->m0": 1.0, "m0->logits": 1.0, "input->a0.h0<q>": 1.0}
     whole = made_circuit(edges)
     places = np.argwhere(whole.in_circuit)
@@ -63,7 +63,7 @@ def test_keys_tell_circuits_and_studies_apart(tmp_path):
         part.in_circuit[tuple(place)] = False
     assert of_circuit(whole) == of_circuit(made_circuit(edges)) and of_circuit(parts[0]) != of_circuit(parts[1])
     forget = tmp_path / "forget.jsonl"
-    study = store.Study("s", "S", "model", forget, forget, tmp_path)
+    study = studies.Study("s", "S", "model", forget, forget, tmp_path)
     keys = []
     for second in (1, 2):
         forget.write_text("{}")

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from analysis import store
+from analysis import studies
 from components import cached, tour
 
-SHIPPED = store.embedded_study()
+SHIPPED = studies.embedded()
 
 
 def row(spearman: float, low: float, high: float) -> pd.Series:
@@ -49,7 +49,7 @@ def test_the_shipped_study_has_all_five_stops_and_each_opens_its_view():
 def test_a_study_without_results_says_what_each_stop_needs(tmp_path, monkeypatch):
     monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
     rows = b'{"question": "Q?", "answer": "A"}\n{"question": "R?", "answer": "B"}\n'
-    empty = store.create_study("empty", "Empty", "nowhere", rows, rows, (".jsonl", ".jsonl"))
+    empty = studies.create("empty", "Empty", "nowhere", rows, rows, (".jsonl", ".jsonl"))
     assert [tour.said(stop) for stop in tour.stops(empty)] == [
         "Not computed: needs an unlearning run.", "Not computed: needs scores and a run.", "Not computed: needs circuits and a run.",
         "Not computed: needs scores, circuits and a run.", "Not computed: needs an evaluated run.",

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from analysis import atomic, store
+from analysis import atomic, store, studies
 from analysis.circuit import Circuit, select
 from analysis.graph import GraphIndex
 from components import cached
@@ -19,15 +19,15 @@ INDEX = GraphIndex(4, 2, 2, 8)
 
 
 @pytest.fixture
-def made_up_study(tmp_path, monkeypatch) -> store.Study:
+def made_up_study(tmp_path, monkeypatch) -> studies.Study:
     """24 samples without results; the hardness of a sample is its row."""
     monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
     rows = "".join(f'{{"question": "Question {row}?", "answer": "<b>Answer</b> {row}"}}\n' for row in range(N_SAMPLES)).encode()
-    return store.create_study("made", "Made up", "nowhere", rows, rows, (".jsonl", ".jsonl"))
+    return studies.create("made", "Made up", "nowhere", rows, rows, (".jsonl", ".jsonl"))
 
 
 @pytest.fixture
-def scored_study(made_up_study, monkeypatch) -> store.Study:
+def scored_study(made_up_study, monkeypatch) -> studies.Study:
     """The same with scores and circuits: the higher the row, the harder (rank 1 = last row) and the later its circuit.
 
     There is no model to measure faithfulness with, so it is made up too.

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis import atomic, jobs, runs, store
+from analysis import atomic, jobs, runs, store, studies
 from analysis.dataset import load_samples
 
 STAND_IN = """
@@ -40,7 +40,7 @@ def made_up_study(tmp_path, monkeypatch):
     for split in ("forget", "retain"):
         rows = [{"question": f"Who is number {i} to {split}?", "answer": f"Ana {i}"} for i in range(8)]
         (tmp_path / "data" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    made = store.embedded_study()
+    made = studies.embedded()
     write_scores(made)
     yield made
     for job in jobs.jobs():
@@ -48,14 +48,14 @@ def made_up_study(tmp_path, monkeypatch):
             jobs.cancel(job.id)
 
 
-def write_scores(study: store.Study) -> None:
+def write_scores(study: studies.Study) -> None:
     samples = load_samples(study.forget)
     frame = pd.DataFrame({"sample_id": [s.id for s in samples], "rank_cud": range(1, 9), "rank_mrd": range(1, 9), "fold": [0, 1] * 4})
     atomic.write_csv(study.results / "scores" / "scores.csv", frame)
     atomic.write_json(study.results / "scores" / "scores.json", {})
 
 
-def write_run(folder: Path, study: store.Study, method: str, more: str = "", **summary) -> None:
+def write_run(folder: Path, study: studies.Study, method: str, more: str = "", **summary) -> None:
     """The memory in row i ends with probability exp(-i / 2): rows 0 to 2 stay, 3 to 7 go.
 
     `more` is added to config.yaml, `summary` to the manifest's.
@@ -80,7 +80,7 @@ FIGURES = {
 }
 
 
-def write_evaluation(run: Path, study: store.Study, figures: dict = FIGURES) -> None:
+def write_evaluation(run: Path, study: studies.Study, figures: dict = FIGURES) -> None:
     """After the run the model says `=Ana 9 <b>` to everything."""
     samples = load_samples(study.forget)
     atomic.write_json(run / "evaluation" / "LETHE_SUMMARY.json", figures)
@@ -91,7 +91,7 @@ def write_evaluation(run: Path, study: store.Study, figures: dict = FIGURES) -> 
     atomic.write_csv(run / "evaluation" / "parameter_change.csv", moved)
 
 
-def write_curricula(study: store.Study, low: float = 0.01) -> None:
+def write_curricula(study: studies.Study, low: float = 0.01) -> None:
     """CGA leaves 0.05 more of the forget set than uniform, `low` to 0.09; it keeps as much of the retain set."""
     arms = ["uniform", "cga"]
     runs = pd.DataFrame({"method": "NPO", "arm": arms, "seed": 0, "n_updates": 20, "forget_probability": [0.1, 0.15],
@@ -119,5 +119,5 @@ def texts(at: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in at.get(kind))
 
 
-def own_folder(study: store.Study, name: str) -> Path:
+def own_folder(study: studies.Study, name: str) -> Path:
     return runs.runs_folder(study) / name

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from typer.testing import CliRunner
 
-from analysis import jobs, store
+from analysis import jobs, store, studies
 from analysis.__main__ import app
 from components import conflict_form, conflict_masks, conflict_plot, conflict_rows, layout, overview, run_options
 from tests.pages.conflict_fixture import made_map, write_map
@@ -16,7 +16,7 @@ from tests.pages.test_own_pages import markup, words
 
 
 @pytest.fixture
-def mapped_study(made_up_study) -> store.Study:
+def mapped_study(made_up_study) -> studies.Study:
     write_map(made_up_study.results / "conflicts")
     return made_up_study
 
@@ -243,7 +243,7 @@ def test_a_damaged_map_is_said_to_be_damaged_and_can_be_computed_again(mapped_st
 
 def test_a_map_of_the_embedded_study_is_computed_into_the_workspace(made_up_study, open_page, monkeypatch, tmp_path):
     monkeypatch.setattr(store, "DATA", tmp_path / "data")
-    study = store.embedded_study()
+    study = studies.embedded()
     own = store.workspace() / "conflicts" / "embedded"
     assert open_page("conflicts", study="embedded").code[0].value.endswith(f"--output {own}")
     write_map(study.results / "conflicts")

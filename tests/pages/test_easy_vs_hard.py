@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import atomic, runs, store
+from analysis import atomic, runs, store, studies
 from components import cached, cached_pairs, demo_mode
 from tests.made_circuits import edge_names
 
@@ -128,7 +128,7 @@ def run(scored_study, monkeypatch) -> Path:
     return folder
 
 
-def write_after(study: store.Study, run: Path, **other: str) -> None:
+def write_after(study: studies.Study, run: Path, **other: str) -> None:
     """After the run every sample has the circuit of the sample in the row before it, that of the model's other weights."""
     before, config = store.read_circuits(study.results / "circuits")
     names = list(before)

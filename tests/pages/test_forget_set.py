@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from analysis import atomic, dataset, store
+from analysis import atomic, dataset, studies
 from components import study_card
 from tests.pages.test_own_pages import words
 
@@ -65,13 +65,13 @@ def test_an_upload_shows_its_columns_first_rows_and_errors_and_makes_a_study(mad
     page.text_input(key="own_title").set_value("Mine")
     page.text_input(key="own_model").set_value("gpt2")
     page.button(key="own_make").click().run()
-    assert "mine.jsonl: row 2, column 'reply': empty" in words(page) and len(store.studies()) == 2
+    assert "mine.jsonl: row 2, column 'reply': empty" in words(page) and len(studies.known()) == 2
     page.file_uploader(key="own_forget").set_value(("mine.jsonl", ROWS.splitlines()[0], "application/jsonl")).run()
     monkeypatch.setattr("streamlit.switch_page", lambda *args, **kwargs: None)
     page.selectbox(key="own_forget_answer").set_value("reply")
     page.button(key="own_make").click().run()
     assert not page.exception
-    kept = [json.loads(line) for line in store.study("mine").forget.read_text().splitlines()]
+    kept = [json.loads(line) for line in studies.named("mine").forget.read_text().splitlines()]
     assert [(row["question"], row["answer"]) for row in kept] == [("Q1?", "A1")]
 
 

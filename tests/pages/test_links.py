@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from analysis import store
+from analysis import studies
 from components import state
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_a_wrong_sample_is_said_once_and_leaves_the_address(opened, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_opens_over_every_page_from_its_address(opened, name):
-    sample = next(json.loads(line) for line in store.embedded_study().forget.open())
+    sample = next(json.loads(line) for line in studies.embedded().forget.open())
     page = opened(name, sample=SAMPLE, card="1")
     assert not page.exception
     said = markup(page)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis import atomic, conflict_map, store
+from analysis import atomic, conflict_map, studies
 from analysis.mask_comparison import summary
 from components.masks_panel import findings
 from components.masks_plot import ARMS
@@ -13,9 +13,9 @@ from tests.pages.conflict_fixture import made_map, write_map
 from tests.pages.runs_fixture import made_up_study, texts  # noqa: F401
 
 SCRIPT = """
-from analysis import store
+from analysis import studies
 from components import masks_panel
-masks_panel.show(store.embedded_study(), key="masks")
+masks_panel.show(studies.embedded(), key="masks")
 """
 FORGET = {"unmasked": 0.05, "clue": 0.25, "random": 0.25, "important": 0.05}
 RETAIN = {"unmasked": 0.90, "clue": 0.95, "random": 0.93, "important": 0.90}
@@ -35,7 +35,7 @@ def made_runs(arms=tuple(FORGET), n_seeds: int = 3, method: str = "NPO") -> pd.D
     return pd.DataFrame(rows)
 
 
-def write_masks(study: store.Study, runs: pd.DataFrame, left_out: dict | None = None) -> None:
+def write_masks(study: studies.Study, runs: pd.DataFrame, left_out: dict | None = None) -> None:
     folder, used = study.results / "masks", made_map()
     atomic.write_csv(folder / "masks.csv", runs)
     atomic.write_csv(folder / "summary.csv", summary(runs))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import atomic, store
+from analysis import atomic, store, studies
 from components.mrd_panel import findings, measured_with
 from tests.pages.test_difficulty_page import said
 
@@ -54,7 +54,7 @@ def test_it_says_what_the_scores_were_measured_with(details, expected):
     assert expected in measured_with(details)
 
 
-def written(study: store.Study, fingerprint: str) -> None:
+def written(study: studies.Study, fingerprint: str) -> None:
     folder = study.results / "sensitivity"
     atomic.write_csv(folder / "sensitivity.csv", made_table())
     atomic.write_json(folder / "sensitivity.json", {"fingerprint": fingerprint})

@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from analysis import atomic, store
+from analysis import atomic, store, studies
 from tests.planted_study import planted_study
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_a_study_form_says_what_is_wrong(made_up_study, open_page, title, model,
     page.button(key="own_make").click().run()
     assert not page.exception
     assert message in words(page)
-    assert [s.slug for s in store.studies()] == ["embedded", "made"]
+    assert [s.slug for s in studies.known()] == ["embedded", "made"]
 
 
 def test_difficulty_without_scores_offers_the_commands(made_up_study, open_page):
@@ -131,9 +131,9 @@ def test_titles_models_and_columns_are_text(made_up_study, open_page, name):
 def test_one_odd_study_breaks_no_page(made_up_study, open_page, content):
     for folder in ("odd", "Not A Slug", "embedded"):
         atomic.write_bytes(made_up_study.forget.parents[1] / folder / "study.json", content.encode())
-    assert [s.slug for s in store.studies()] == ["embedded", "made"]
+    assert [s.slug for s in studies.known()] == ["embedded", "made"]
     with pytest.raises(ValueError, match="odd/study.json: expected"):
-        store.study("odd")
+        studies.named("odd")
     page = open_page("forget_set", study="odd")
     assert not page.exception and "Showing the embedded one" in words(page)
 
