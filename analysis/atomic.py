@@ -1,62 +1,77 @@
-"""Writing so that what is seen is whole: folders and files that appear complete or not at all, and cells no spreadsheet would run."""
+"""Writing so that what is seen is whole: folders and files that appear complete or not at all, and cells no spreadsheet would run.
 
+While NAME is written, `.NAME.lethe~new` beside it holds what is to come and `.NAME.lethe~lock` is locked; the system frees the lock of
+a process that is killed, so that whoever comes next knows what it left. `.NAME.lethe~old` is there for a moment where the system cannot
+exchange two folders in one step. No name of a result has a `~`, so none of these is ever taken for one.
+"""
+
+import ctypes
+import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that starts so
+LOCK, NEW, OLD = (f".lethe~{kind}" for kind in ("lock", "new", "old"))
+WAIT = 30.0  # seconds that the writer of a file waits for another one of the same file
+EXCHANGE, HERE = 2, -100  # RENAME_EXCHANGE, and macOS' RENAME_SWAP; AT_FDCWD
+
+
+class DiskFull(OSError, ValueError):
+    """A disk, or what a user may have of it, is full. An OSError to whom settings are ValueErrors, a ValueError to the pages."""
 
 
 @contextmanager
 def output_folder(path: Path, marker: str) -> Iterator[Path]:
-    """A folder that appears at `path` whole or not at all: it is filled beside it, then moved there.
+    """A folder that appears at `path` whole or not at all: it is filled beside it, then exchanged with what was there.
 
-    It replaces an earlier result, known by the file `marker`. Raises ValueError if anything else is in the way.
+    It replaces an earlier result, known by the file `marker`. Raises ValueError if anything else is in the way, or another process
+    writes it, and DiskFull.
     """
-    path = Path(path)
-    if path.exists() and not (path / marker).is_file() and not (path.is_dir() and not any(path.iterdir())):
-        raise ValueError(f"{path} exists and holds no {marker} of an earlier result; choose another output folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    temporary.chmod(0o755)
-    try:
-        yield temporary
-        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-        if path.exists():
-            path.replace(old / path.name)
+    path = Path(path).absolute()
+    with claim(path), room_for(path):
+        if path.exists() and not (path / marker).is_file() and not (path.is_dir() and not any(path.iterdir())):
+            raise ValueError(f"{path} exists and holds no {marker} of an earlier result; choose another output folder")
+        new = _beside(path, NEW)
+        new.mkdir()
         try:
-            temporary.replace(path)
-        except OSError:
-            if (old / path.name).exists():
-                (old / path.name).replace(path)
-            raise
+            yield new
+            for folder, _, files in os.walk(new):
+                for name in (*files, "."):
+                    _to_disk(Path(folder, name))
+            _replace(new, path)
         finally:
-            shutil.rmtree(old)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            _discard(new)
+
+
+@contextmanager
+def output_file(path: Path) -> Iterator[Path]:
+    """A file that is seen old or new, never half: what is written to the path given, then flushed to the disk and moved to `path`.
+
+    Raises DiskFull, and ValueError if another process has been writing it for half a minute.
+    """
+    path = Path(path).absolute()
+    with claim(path, WAIT), room_for(path):
+        new = _beside(path, NEW)
+        try:
+            yield new
+            _to_disk(new)
+            new.replace(path)
+            _to_disk(path.parent)
+        finally:
+            _discard(new)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is seen old or new, never half: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with output_file(path) as new:
+        new.write_bytes(content)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -80,5 +95,128 @@ def plain_cell(cell: str) -> str:
 
 
 def remove(path: Path) -> None:
-    """Remove a folder of results if there is one."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a result if there is one: it is gone at once, and never seen half. Raises ValueError while another process writes it."""
+    path = Path(path).absolute()
+    if os.path.lexists(path):
+        with claim(path):
+            path.replace(_beside(path, NEW))
+            _discard(_beside(path, NEW))
+
+
+@contextmanager
+def claim(path: Path, wait: float = 0.0) -> Iterator[None]:
+    """Be the only one who writes `path`, which is put right first if an earlier writer was killed. Raises ValueError if another
+    process, or another thread, still writes it after `wait` seconds."""
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(_beside(path, LOCK), timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ValueError(f"{path}: another process is writing it; wait for it to end, or choose another output") from error
+    try:
+        _put_right(path)
+        yield
+    finally:
+        _beside(path, LOCK).unlink(missing_ok=True)  # while it is held: who waits for it sees that it is gone, and makes a new one
+        lock.release()
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Say in one line that the disk is full, whichever library ran into it. Raises DiskFull."""
+    try:
+        yield
+    except DiskFull:
+        raise
+    except Exception as error:  # safetensors and tokenizers put the system's error into words of their own
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and "No space left on device" not in str(error):
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise DiskFull(f"the disk is full: {free:,} bytes are free to write {path}; make room, then do it again") from error
+
+
+def leftovers(root: Path) -> list[Path]:
+    """What killed processes left below a folder: half results, locks, and results moved away while they were to be replaced."""
+    dead = [path for path in _unfinished(root) if not _held(path)]
+    return [left for path in dead for kind in (LOCK, NEW, OLD) if os.path.lexists(left := _beside(path, kind))]
+
+
+def recover(root: Path) -> list[Path]:
+    """Put everything right below a folder: results that were moved away come back, what else killed processes left goes.
+    Returns what `leftovers` did. What a living process writes is left alone."""
+    found = leftovers(root)
+    for path in {_of(left) for left in found}:
+        try:
+            with claim(path):
+                pass
+        except ValueError:  # somebody has begun to write it, and put it right
+            continue
+    return found
+
+
+def _beside(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}{kind}")
+
+
+def _of(left: Path) -> Path:
+    return left.with_name(left.name[1:].rpartition(".lethe~")[0])
+
+
+def _unfinished(root: Path) -> list[Path]:
+    """The paths that have something beside them."""
+    names = (Path(folder, name) for folder, folders, files in os.walk(Path(root).absolute()) for name in (*folders, *files))
+    return sorted({_of(name) for name in names if name.name.startswith(".") and name.name.endswith((LOCK, NEW, OLD))})
+
+
+def _held(path: Path) -> bool:
+    """Whether a living process writes `path`."""
+    if not (file := _beside(path, LOCK)).exists():
+        return False
+    try:
+        with FileLock(file, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _put_right(path: Path) -> None:
+    old = _beside(path, OLD)
+    if old.exists() and not path.exists():
+        old.replace(path)
+    _discard(old)
+    _discard(_beside(path, NEW))
+
+
+def _replace(new: Path, path: Path) -> None:
+    """`new` becomes `path` in one step, or in two with the former kept beside it, where the system cannot exchange folders."""
+    if not path.exists():
+        new.replace(path)
+    elif not _exchanged(new, path):
+        path.replace(_beside(path, OLD))
+        new.replace(path)
+        _discard(_beside(path, OLD))
+    _to_disk(path.parent)
+
+
+def _exchanged(a: Path, b: Path) -> bool:
+    """Whether the two could be exchanged: Linux and macOS can, on most of their file systems."""
+    libc, names = ctypes.CDLL(None), (os.fsencode(a), os.fsencode(b))
+    if hasattr(libc, "renameat2"):
+        return libc.renameat2(HERE, names[0], HERE, names[1], EXCHANGE) == 0
+    return hasattr(libc, "renamex_np") and libc.renamex_np(*names, EXCHANGE) == 0
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -36,7 +36,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     file = tmp_path / "x.json"
     atomic.write_json(file, {"a": 1})
     monkeypatch.setattr(atomic.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("No space left on device")))
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="the disk is full"):
         atomic.write_json(file, {"a": 2})
     assert file.read_text() == '{\n "a": 1\n}\n'
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
