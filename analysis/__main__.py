@@ -14,6 +14,7 @@ import typer
 from analysis import (
     alone_command,
     atomic,
+    config_file,
     conflicts_command,
     conversion,
     curricula_command,
@@ -28,7 +29,10 @@ from analysis import (
 )
 from analysis.command import AblationName, Device, File, Model, Output, PresetName, Seed, bad_input_exits, load, say
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True, cls=config_file.Commands,
+    context_settings={"token_normalize_func": config_file.flag},
+)
 app.add_typer(demo_command.app, name="demo", help="Build the embedded model, its data and its results.")
 app.add_typer(unlearn_command.app)
 app.add_typer(conversion.app)

@@ -16,12 +16,12 @@ INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
     {"dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision", "gates",
-     "read_only", "atomic"},
+     "read_only", "atomic", "architectures", "hub"},
     {"tokens", "circuit", "blocks", "world", "interpolation", "corruption", "membership", "evaluation_metrics", "open_unlearning",
      "cnf", "sat"},
-    {"losses", "depth", "exchange", "model", "maxsat", "proofs", "conflict", "reasons"},
+    {"losses", "depth", "exchange", "model", "model_source", "maxsat", "proofs", "conflict", "reasons"},
     {"evaluation", "store", "studies", "ablation", "provenance", "writes", "memory", "perturbation",
-     "conflict_map", "conflict_words", "node_masks", "run_memory"},
+     "conflict_map", "conflict_words", "node_masks", "run_memory", "model_memory"},
     {"attribution", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "mrd", "comparison", "runs", "jobs",
      "edge_frequency", "run_comparison", "observed", "estimators", "sweep", "sensitivity", "cross_fitting", "outcomes",
      "answer_tokens", "generation",
@@ -35,7 +35,7 @@ STOREYS = [
      "scoring", "record", "run_files", "anchor_runs", "presets", "arms", "curricula", "alone", "evaluate", "mask_comparison",
      "report", "report_data", "report_tables", "report_words", "report_svg", "report_charts", "report_graphs", "report_runs",
      "report_rerun"},
-    {"command", "unlearn_command", "conversion", "sensitivity_command", "curricula_command", "alone_command", "demo_command",
+    {"command", "config_file", "unlearn_command", "conversion", "sensitivity_command", "curricula_command", "alone_command", "demo_command",
      "evaluate_command", "conflicts_command", "masks_command", "report_command"},
     {"__main__", "__init__"},
 ]
