@@ -1,14 +1,21 @@
-"""Lethe: the overview page."""
+"""Lethe: the overview page. `streamlit run app.py` also imports this file, for the server that shows it and the other pages."""
 
-from components import layout, overview, tour
+if __name__ == "__main__":
+    from components import layout, overview, tour
 
-study = layout.begin("Lethe", "See which memories a language model will give up, which it will keep, and through which circuits.")
-known = overview.collect(study)
-overview.headline(known)
-overview.steps(known)
-try:
-    tour.cards(tour.stops(study), study)
-except ValueError as error:
-    layout.problem("The forget set cannot be read.", str(error))
-overview.takeaways(known)
-layout.computed(overview.EXPLANATION, overview.record(study))
+    study = layout.begin("Lethe", "See which memories a language model will give up, which it will keep, and through which circuits.")
+    known = overview.collect(study)
+    overview.headline(known)
+    overview.steps(known)
+    try:
+        tour.cards(tour.stops(study), study)
+    except ValueError as error:
+        layout.problem("The forget set cannot be read.", str(error))
+    overview.takeaways(known)
+    layout.computed(overview.EXPLANATION, overview.record(study))
+else:
+    from streamlit import App
+
+    from components import doors
+
+    app = App("app.py", middleware=doors.middleware())
