@@ -18,19 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from analysis.architectures import check_supported
 from analysis.graph import GraphIndex
-
-ARCHITECTURES = ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi")
-NEAR_MISSES = {  # why a type that looks like one of these is not
-    "gemma3": "it reads pictures, too; take a text-only checkpoint, of type gemma3_text",
-    "cohere": "its logits are scaled and its norms are of a kind that is not handled",
-    "olmo2": "its attention and MLP read the residual stream without a norm before them",
-    "olmo3": "its attention and MLP read the residual stream without a norm before them",
-    "phi3": "its q, k and v are one projection of another layout than those known here",
-    "mixtral": "its MLPs are mixtures of experts",
-    "qwen2_moe": "its MLPs are mixtures of experts",
-    "qwen3_moe": "its MLPs are mixtures of experts",
-}
 
 
 @dataclass(frozen=True)
@@ -104,13 +93,6 @@ class Block:
         """Repeat K/V heads so that each query head has its own, as grouped-query attention does by itself later."""
         groups = self.n_heads // self.n_kv_heads
         return grouped.unflatten(-1, (self.n_kv_heads, -1)).repeat_interleave(groups, -2).flatten(-2)
-
-
-def check_supported(model_type: str) -> None:
-    """Raises ValueError, with a reason where one is known, for an architecture that is not supported."""
-    if model_type not in ARCHITECTURES:
-        reason = f" ({NEAR_MISSES[model_type]})" if model_type in NEAR_MISSES else ""
-        raise ValueError(f"architecture {model_type!r} is not supported{reason}; expected one of {', '.join(ARCHITECTURES)}")
 
 
 def describe(model: nn.Module) -> GraphIndex:

@@ -8,10 +8,17 @@ from typing import Annotated, Literal
 
 import typer
 
-Model = Annotated[str, typer.Option(help="Hugging Face folder or hub id")]
+Model = Annotated[str, typer.Option(help="Hugging Face folder, hub id OWNER/NAME[@REVISION], or embedded")]
 File = Annotated[Path, typer.Option(help="JSONL, JSON, CSV or Parquet with question and answer")]
 Output = Annotated[Path, typer.Option(help="folder to write")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; default: CUDA where there is one")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps; default: CUDA where there is one")]
+Dtype = Annotated[
+    Literal["float32", "bfloat16", "float16", "auto"],
+    typer.Option(help="of the weights; auto: as they are stored. Half precision takes half the memory; training is always in float32"),
+]
+ChatTemplate = Annotated[
+    bool, typer.Option("--chat-template/--no-chat-template", help="form prompts by the tokenizer's chat template, if it has one")
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]  # what torch takes
 PresetName = Literal["default", "embedded"]
 AblationName = Literal["zero", "mean", "patching"]
@@ -34,13 +41,14 @@ def _said(error: Exception) -> str:
     return str(error)
 
 
-def load(model: str, device: str | None):
+def load(model: str, device: str | None, dtype: str = "float32", chat: bool = True):
+    """The ModelHandle of `--model`, `--device`, `--dtype` and `--chat-template`; ValueError says why there is none."""
     import torch
 
     from analysis.model import load_model
 
     torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
-    return load_model(model, device)
+    return load_model(model, device, dtype, chat)
 
 
 def say(phase: str, done: int, total: int) -> None:

@@ -9,12 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from analysis.blocks import check_supported, describe
+from analysis.architectures import check_supported
+from analysis.blocks import describe
 from analysis.graph import GraphIndex
-
-
-class ModelError(ValueError):
-    """A model that cannot be loaded or analysed; the message says what was expected and what came."""
+from analysis.model_source import ModelError
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class ModelHandle:
         return sum(p.numel() for p in self.model.parameters())
 
 
-def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
+def load_model(name: str | Path, device: str | None = None, dtype: str = "float32", chat: bool = True) -> ModelHandle:
     """Load a Hugging Face folder or hub id in float32, in evaluation mode, with frozen weights.
 
     Only safetensors are read and no code from the repository runs. `device` defaults to CUDA where there is one.
@@ -67,7 +65,7 @@ def load_model(name: str | Path, device: str | None = None) -> ModelHandle:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            name, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+            name, dtype=dtype if dtype == "auto" else getattr(torch, dtype), trust_remote_code=False, use_safetensors=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         raise ModelError(f"{name}: cannot be loaded as a causal language model: {_first_line(error)}") from error

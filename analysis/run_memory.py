@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 NUMBER = 4  # bytes of a float32
+STORED = {"F64": 8, "I64": 8, "BF16": 2, "F16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # bytes of a number by its name in a header; else 4
 LIBRARIES = 600 * 10**6  # Python with torch and transformers: measured, at most 0.5 GB
 WITH_REFERENCE = ("RMU", "UNDIAL")  # methods that hold the model as it was, whatever their retain loss
 PASSES = {"GradAscent": 1, "IdkDPO": 3}  # batches whose activations are held at once; 2 (forget and retain) in all others
@@ -37,7 +38,12 @@ class RunShape:
 
 def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Shape of each weight by its name, from the headers alone. Raises ValueError without safetensors that can be read."""
-    found: dict[str, tuple[int, ...]] = {}
+    return {name: shape for name, (shape, _) in stored_weights(folder).items()}
+
+
+def stored_weights(folder: Path) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Shape and bytes per number of each weight by its name; raises as above."""
+    found: dict[str, tuple[tuple[int, ...], int]] = {}
     for file in sorted(folder.glob("*.safetensors")):
         try:
             with file.open("rb") as content:
@@ -45,7 +51,8 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
                 if size > MOST_HEADER:
                     raise ValueError(f"a header of {size} bytes")
                 header = json.loads(content.read(size))
-            found |= {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+            found |= {name: (tuple(entry["shape"]), STORED.get(entry["dtype"], NUMBER)) for name, entry in header.items()
+                      if name != "__metadata__"}
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"{file.name}: expected a safetensors file of weights: {error}") from error
     if not found:

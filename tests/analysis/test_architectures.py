@@ -12,7 +12,7 @@ from analysis import blocks as architecture
 from analysis.__main__ import app
 from analysis.ablation import node_outputs
 from analysis.attribution import AttributionConfig, edge_scores
-from analysis.blocks import ARCHITECTURES
+from analysis.architectures import ARCHITECTURES
 from analysis.faithfulness import ablated_log_prob
 from analysis.model import ModelError, load_model
 from tests.bridge_oracle import BridgeOracle
