@@ -28,6 +28,10 @@ class DiskFull(OSError, ValueError):
     """A disk, or what a user may have of it, is full. An OSError to whom settings are ValueErrors, a ValueError to the pages."""
 
 
+class Busy(ValueError):
+    """Another process, or another thread, is writing it."""
+
+
 @contextmanager
 def output_folder(path: Path, marker: str) -> Iterator[Path]:
     """A folder that appears at `path` whole or not at all: it is filled beside it, then exchanged with what was there.
@@ -43,9 +47,7 @@ def output_folder(path: Path, marker: str) -> Iterator[Path]:
         new.mkdir()
         try:
             yield new
-            for folder, _, files in os.walk(new):
-                for name in (*files, "."):
-                    _to_disk(Path(folder, name))
+            flush(new)
             _replace(new, path)
         finally:
             _discard(new)
@@ -62,7 +64,7 @@ def output_file(path: Path) -> Iterator[Path]:
         new = _beside(path, NEW)
         try:
             yield new
-            _to_disk(new)
+            flush(new)
             new.replace(path)
             _to_disk(path.parent)
         finally:
@@ -113,7 +115,7 @@ def claim(path: Path, wait: float = 0.0) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise ValueError(f"{path}: another process is writing it; wait for it to end, or choose another output") from error
+        raise Busy(f"{path}: another process is writing it; wait for it to end, or choose another output") from error
     try:
         _put_right(path)
         yield
@@ -150,9 +152,15 @@ def recover(root: Path) -> list[Path]:
         try:
             with claim(path):
                 pass
-        except ValueError:  # somebody has begun to write it, and put it right
+        except Busy:  # somebody has begun to write it, and put it right
             continue
     return found
+
+
+def flush(path: Path) -> None:
+    """Have a file, or a folder with all that is in it, on the disk and not only in the system's memory: to be done before a rename."""
+    for each in (*path.rglob("*"), path):
+        _to_disk(each)
 
 
 def _beside(path: Path, kind: str) -> Path:

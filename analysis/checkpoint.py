@@ -7,7 +7,6 @@ again, and what they freeze has in the trained weights the values that it had wh
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from analysis import atomic
 from analysis.unlearning import Evaluation, Run
 
 
@@ -35,17 +35,13 @@ class Checkpoint:
 
 
 def write(file: Path, run: Run, identity: dict[str, Any], sizes: dict[str, int]) -> None:
-    """Write the file whole or leave the earlier one: temporary file, fsync, rename."""
+    """Write the file whole or leave the earlier one. Raises DiskFull."""
     from safetensors.torch import save_file
 
     facts = {"step": run.step, "stage": run.trainer.place, "seconds": run.seconds, "identity": identity, "sizes": sizes,
              "generator": run.rng.bit_generator.state, "evaluations": [(e.step, e.epoch) for e in run.evaluations]}
-    file.parent.mkdir(exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    save_file({k: v.detach().cpu().contiguous() for k, v in _tensors(run).items()}, temporary, {"facts": json.dumps(facts)})
-    with temporary.open("rb") as written:
-        os.fsync(written.fileno())
-    temporary.replace(file)
+    with atomic.output_file(file) as new:
+        save_file({k: v.detach().cpu().contiguous() for k, v in _tensors(run).items()}, new, {"facts": json.dumps(facts)})
 
 
 def _tensors(run: Run) -> dict[str, Tensor]:

@@ -32,9 +32,10 @@ def record_run(
     handle: ModelHandle, forget: list[Sample], retain: list[Sample], config: UnlearningConfig, output: Path,
     report: Callable[[StepRecord], None] = lambda record: None, *, difficulty: Float[np.ndarray, " n_forget"] | None = None,
     stages: Sequence[Stage] | None = None, what_if: str | None = None, resume: bool = False, checkpoint_every: int | None = None,
+    again: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Unlearn and write steps.csv, trajectories.csv, samples.csv, config.yaml, manifest.json and model/. Returns the summary. `what_if`
-    is the name that `stages` go by in the config.
+    is the name that `stages` go by in the config; `again` what config.yaml holds, where a command can run it again.
 
     `resume` goes on from the checkpoint that an interrupted run of this output left, if there is one; otherwise what such a run left
     is replaced. Checkpoints come every `checkpoint_every` steps; None is after each epoch, or rarer if they would take over 5 % of the
@@ -66,14 +67,17 @@ def record_run(
             retain_nll = [answer_nll(m, batches[1]) for m in (handle.model, model)]
             summary = _summary(samples, *retain_nll) | ended
             manifest = provenance.of(handle, forget=forget, retain=retain) | {"config": described, "summary": summary}
-            _finish(partial, handle, model, manifest, samples)
-    except ValueError:  # bad settings; what a killed worker leaves stays, to be resumed
+            _finish(partial, handle, model, manifest, samples, again)
+    except atomic.DiskFull:  # stays, to be resumed, like what a killed worker leaves
+        raise
+    except ValueError:  # bad settings
         if goes_on is None:
             shutil.rmtree(partial)
         raise
-    shutil.rmtree(partial / "checkpoint", ignore_errors=True)
-    (partial / "progress.json").unlink()
-    partial.replace(output)
+    atomic.flush(partial)
+    partial.replace(output)  # before its checkpoint goes: whoever is killed between the two has the run
+    atomic.remove(output / "checkpoint")
+    (output / "progress.json").unlink()
     return summary
 
 
@@ -165,9 +169,11 @@ def _digest(*parts: "str | np.ndarray") -> str:
     return digest.hexdigest()[:16]
 
 
-def _finish(partial: Path, handle: ModelHandle, model: nn.Module, manifest: dict[str, Any], samples: pd.DataFrame) -> None:
+def _finish(partial: Path, handle: ModelHandle, model: nn.Module, manifest: dict[str, Any], samples: pd.DataFrame,
+            again: dict[str, Any] | None) -> None:
     atomic.write_csv(partial / "samples.csv", samples)
-    atomic.write_bytes(partial / "config.yaml", yaml.safe_dump(manifest["config"], sort_keys=False).encode())
+    settings = yaml.safe_dump(again or manifest["config"], sort_keys=False, allow_unicode=True)
+    atomic.write_bytes(partial / "config.yaml", settings.encode())
     model.save_pretrained(partial / "model")
     handle.tokenizer.save_pretrained(partial / "model")
     atomic.write_json(partial / "manifest.json", manifest)
