@@ -39,8 +39,8 @@ def pytest_collection_modifyitems(items):
 
 
 @contextmanager
-def serve(workspace: Path, app: Path = ROOT / "app.py", **environment: str) -> Iterator[str]:
-    """The address of a server that nobody has visited yet, on this workspace."""
+def serve(workspace: Path, app: Path = ROOT / "app.py", host: str = "127.0.0.1", **environment: str) -> Iterator[str]:
+    """The address of a server that nobody has visited yet, on this workspace; `host`: a name that it answers to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -49,18 +49,18 @@ def serve(workspace: Path, app: Path = ROOT / "app.py", **environment: str) -> I
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_up(address, process)
+        _wait_until_up(urllib.request.Request(f"{address}/_stcore/health", headers={"Host": host}), process)
         yield address
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_until_up(address: str, process: subprocess.Popen) -> None:
+def _wait_until_up(health: urllib.request.Request, process: subprocess.Popen) -> None:
     for _ in range(600):
         assert process.poll() is None, "the server died"
         try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+            urllib.request.urlopen(health, timeout=1)
             return
         except OSError:
             time.sleep(0.1)
