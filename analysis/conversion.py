@@ -36,19 +36,23 @@ def import_eap_ig(
 def corrupt(
     model: Model, data: File, output: Annotated[Path, typer.Option(help="JSONL file to write")], seed: Seed = 0
 ) -> None:
-    """Give every question a corrupted one for patching, about another subject in as many tokens. Says which rows got none."""
+    """Give every question a corrupted one for patching, about another subject in as many tokens, and every answer false ones of
+    equal length for the truth ratio. Says which rows got none; what the data bring is kept."""
     with bad_input_exits():
-        from analysis.corruption import as_jsonl, corrupt
-        from analysis.dataset import load_samples
+        from analysis.corruption import corrupt, perturb
+        from analysis.dataset import as_jsonl, load_samples
 
         if output.suffix != ".jsonl":
             raise ValueError(f"{output}: expected a file ending in .jsonl")
         if output.resolve() == data.resolve():
             raise ValueError(f"{output}: expected another file than the data; they stay as they are")
-        samples, errors = corrupt(load_samples(data), load(model, "cpu").tokenizer, seed)
-        for error in errors:
+        tokenizer = load(model, "cpu").tokenizer
+        samples, errors = corrupt(load_samples(data), tokenizer, seed)
+        samples, without_false = perturb(samples, tokenizer, seed)
+        for error in errors + without_false:
             typer.echo(f"{data}: {error}", err=True)
         if len(errors) == len(samples):
             raise ValueError(f"{data}: no row got a corrupted question; the reasons stand above")
         atomic.write_bytes(output, as_jsonl(samples))
-    typer.echo(f"{len(samples) - len(errors)} of {len(samples)} rows of {output} have a corrupted question")
+    n_samples, n_corrupted, n_perturbed = len(samples), len(samples) - len(errors), len(samples) - len(without_false)
+    typer.echo(f"{n_corrupted} of {n_samples} rows of {output} have a corrupted question, {n_perturbed} have false answers")

@@ -1,6 +1,5 @@
-"""Corrupted questions for patching: the same question about another subject, in as many tokens."""
+"""Corrupted questions for patching, the same question about another subject in as many tokens, and false answers of equal length."""
 
-import json
 import random
 import re
 from collections import defaultdict
@@ -8,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.dataset import RowError, Sample
+from analysis.templates import template
 
+N_FALSE = 5  # as TOFU has
 SUBJECT_KEYS = ("subject", "person")  # columns or `meta` fields that name what a question is about
 WORD = re.compile(r"\w[\w-]*(?:['’](?!s\b)\w+)*")  # Ana-Lou, O'Hara; in "Rook's" only Rook
 
@@ -58,16 +59,31 @@ def subject_of(sample: Sample) -> str | None:
     return max(runs, key=lambda run: (len(run.split()), len(run)), default=None)
 
 
-def as_jsonl(samples: list[Sample]) -> bytes:
-    """One object per sample, which reads back as the same samples; `meta` fields become columns."""
-    rows = []
+def perturb(samples: list[Sample], tokenizer: Any, seed: int = 0) -> tuple[list[Sample], list[RowError]]:
+    """The samples with false answers, `meta`'s perturbed_answer, and the rows for which there are none, with the reason.
+
+    False answers are other samples' answers to the same question about another subject (`templates.template`), of as many tokens, at
+    most N_FALSE; an answer that a sample with this very question has is never taken. Those that the data bring are kept. The choice
+    depends on the seed and the set of samples, not on their order.
+    """
+    templates = {sample.id: template(sample) for sample in samples}
+    n_tokens = {answer: len(tokenizer.encode(f" {answer}")) for answer in {sample.answer for sample in samples}}
+    answers: dict[tuple[str, int], set[str]] = defaultdict(set)  # by template and length
+    true: dict[str, set[str]] = defaultdict(set)  # by question
     for sample in samples:
-        row = {"question": sample.question, "answer": sample.answer}
-        if sample.corrupted_question is not None:
-            row["corrupted_question"] = sample.corrupted_question
-        row |= {key: value for key, value in sample.meta.items() if key not in ("question", "answer", "corrupted_question", "meta")}
-        rows.append(json.dumps(row, ensure_ascii=False, default=lambda array: array.tolist()) + "\n")  # Parquet's lists are arrays
-    return "".join(rows).encode()
+        answers[templates[sample.id], n_tokens[sample.answer]].add(sample.answer)
+        true[sample.question].add(sample.answer)
+    done, errors = [], []
+    for sample in samples:
+        others = sorted(answers[templates[sample.id], n_tokens[sample.answer]] - true[sample.question])
+        random.Random(f"{seed} {sample.id}").shuffle(others)
+        if sample.meta.get("perturbed_answer") is None and others:
+            sample = replace(sample, meta=sample.meta | {"perturbed_answer": others[:N_FALSE]})
+        elif sample.meta.get("perturbed_answer") is None:
+            cause = f"no other answer to the same question about another subject has {n_tokens[sample.answer]} tokens"
+            errors.append(sample.error("perturbed_answer", cause))
+        done.append(sample)
+    return done, errors
 
 
 def _corrupted(
@@ -100,4 +116,4 @@ def _n_tokens(prompt: str, tokenizer: Any) -> int:
 
 
 def _error(sample: Sample, cause: str) -> RowError:
-    return RowError(sample.row + 1, "corrupted_question", cause)
+    return sample.error("corrupted_question", cause)

@@ -74,9 +74,10 @@ def test_patching_says_how_to_get_corrupted_questions_and_then_works(folder, tmp
     assert refused.exit_code == 2
     assert "row 1: patching needs a column 'corrupted_question'; make one by the command `corrupt`" in refused.stderr
     made = run(folder, "corrupt", "--output", folder / "made.jsonl")
-    assert made.exit_code == 0 and "3 of 3 rows" in made.stdout
+    assert made.exit_code == 0 and "3 of 3 rows" in made.stdout and "3 have false answers" in made.stdout
     rows = [json.loads(line) for line in (folder / "made.jsonl").read_text().splitlines()]
     assert [row["note"] for row in rows] == ["Lund", "Oslo", "Rome"]
+    assert all(set(row["perturbed_answer"]) <= {"Lund", "Oslo", "Rome"} - {row["answer"]} for row in rows)
     assert run(folder, "circuits", "--output", tmp_path / "b", *patching, data="made.jsonl").exit_code == 0
 
 

@@ -1,12 +1,11 @@
 """Corrupted questions: as long as the clean ones, about another subject with another answer, or a reason why there is none."""
 
-import json
 from dataclasses import replace
 
 import pytest
 
 from analysis import store
-from analysis.corruption import as_jsonl, corrupt, subject_of
+from analysis.corruption import corrupt, perturb, subject_of
 from analysis.dataset import Sample, load_samples
 from analysis.tokens import tokenize
 
@@ -93,12 +92,21 @@ def test_every_row_of_the_embedded_set_gets_one_of_equal_length(with_meta):
     assert sum(s.corrupted_question in answers for s in done) == len(done)  # here every one is asked of its new subject too
 
 
-def test_what_is_written_reads_back_as_the_same_samples(tmp_path):
-    samples = [sample("Is Lund big?", "Yes", 0, corrupted_question="Is Oslo big?", meta={"hops": 1, "perturbed_answer": ["No"]}),
-               sample("Who lives there?", "Ana\nRook", 1)]
-    (tmp_path / "x.jsonl").write_bytes(as_jsonl(samples))
-    again = load_samples(tmp_path / "x.jsonl")
-    assert [(s.question, s.answer, s.corrupted_question, s.meta) for s in again] == [
-        (s.question, s.answer, s.corrupted_question, s.meta) for s in samples
+def test_false_answers_are_other_answers_to_the_same_question_of_equal_length():
+    lives = [
+        ("Ana Rook", "In Lund"), ("Bo Tarn", "In Oslo"), ("Cy Wells", "In Rome"), ("Di Moss", "Far away north"),
+        ("Cy Wells", "In Bonn"),
     ]
-    assert "corrupted_question" not in json.loads(as_jsonl(samples).splitlines()[1])
+    samples = [sample(f"Where does {name} live?", answer, row) for row, (name, answer) in enumerate(lives)]
+    samples.append(sample("What does Ed Lane grow?", "In pots", 5))
+    samples.append(sample("Who is Fay?", "A cook", 6, meta={"perturbed_answer": ["A thief"]}))
+    done, errors = perturb(samples, Words())
+    found = [set(s.meta.get("perturbed_answer", [])) for s in done]
+    assert found[0] == {"In Oslo", "In Rome", "In Bonn"} and found[2] == {"In Lund", "In Oslo"}  # both of Cy's are true
+    assert found[6] == {"A thief"} and found[3] == found[5] == set()
+    assert [error.row for error in errors] == [4, 6] and "has 3 tokens" in errors[0].cause
+    assert [s.meta for s in perturb(samples[::-1], Words())[0]] == [s.meta for s in done[::-1]]
+    many = [sample(f"Where does Ana{i} live?", f"Place{i}", i) for i in range(12)]
+    first, other = (perturb(many, Words(), seed)[0] for seed in (0, 1))
+    assert {len(s.meta["perturbed_answer"]) for s in first} == {5} and first != other
+    assert all(s.answer not in s.meta["perturbed_answer"] for s in first)
