@@ -1,53 +1,45 @@
-"""Long work in worker processes: one job at a time, the others in a queue, all of it in one SQLite file of the workspace.
+"""Long work in worker processes: one job at a time on each device, the others in a queue, all of it in `job_table`.
 
 A job is a command line `python -m analysis ...`. A detached worker (`analysis.worker`) runs it, so it survives the page, the
-browser and the server, and starts the next job when it ends. Every look at the table first checks that the running job's
-worker is alive; a process is known by its pid and its start time, because pids are used again.
+browser and the server, and starts the next job of its device when it ends. Every look at the table first checks that the
+running jobs' workers are alive.
 """
 
 import json
-import os
 import secrets
 import shlex
-import signal
+import shutil
 import sqlite3
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from analysis import read_only, store
+from analysis import job_logs, job_queue, job_table, place, read_only
 
 COMMAND = [sys.executable, "-m", "analysis"]
-TAG = "LETHE_JOB"  # environment variable that marks every process of a job, so that those left behind are found
-LOST = "the worker process is gone without a word: it was killed, or the machine restarted"
-TABLE = """CREATE TABLE IF NOT EXISTS jobs (
-    number INTEGER PRIMARY KEY, id TEXT UNIQUE, kind TEXT, arguments TEXT, command TEXT, output TEXT, state TEXT, cause TEXT,
-    created REAL, started REAL, ended REAL, pid INTEGER, pid_started REAL, cancel INTEGER DEFAULT 0)"""
 
 
 @dataclass(frozen=True)
 class Job:
-    """`state` is queued, running, done, cancelled, failed or interrupted; `cause` says why for the last two.
+    """`state` is queued, running, done, cancelled, failed or interrupted; `cause` says why for the last two, or why a queued one
+    cannot start.
 
-    Times are seconds since 1970. `position` counts the queue from 1 = next, None unless queued.
+    `number` is its place in the order of asking; `created` in seconds since 1970, only to be shown; `seconds` how long it has run.
+    `position` counts the queue of its device from 1 = next, None unless queued.
     """
 
+    number: int
     id: str
     kind: str
     arguments: tuple[str, ...]
     output: Path
+    device: str
     state: str
     cause: str | None
     created: float
-    started: float | None
-    ended: float | None
+    seconds: float | None
     position: int | None
 
     @property
@@ -66,40 +58,76 @@ class Job:
         return self.kind == "unlearn" and ended_early and checkpoint.exists() and not self.output.exists()
 
 
+@dataclass(frozen=True)
+class Queue:
+    """Every job, the newest first; `problem` says what is wrong with their table, None if nothing is."""
+
+    jobs: list[Job]
+    problem: str | None
+
+
 def command_line(arguments: list[str] | tuple[str, ...]) -> str:
     """What a person types to run the same work without the page."""
     return shlex.join([".venv/bin/python", "-m", "analysis", *arguments])
 
 
+def device_of(arguments: Sequence[str]) -> str:
+    """The device that a command computes on: its `--device`, by default the first GPU of a machine that has one."""
+    pairs = [word.split("=", 1) if "=" in word else [word, after] for word, after in zip(arguments, [*arguments[1:], ""], strict=True)]
+    given = next((value for flag, value in pairs if flag == "--device"), None)
+    name = given or ("cuda" if shutil.which("nvidia-smi") else "cpu")
+    return "cuda:0" if name == "cuda" else name
+
+
 def submit(kind: str, arguments: list[str], output: Path) -> str:
     """Queue `python -m analysis <arguments>`, which writes the folder `output`; returns the job's id.
 
-    Raises ValueError if `output` lies outside the workspace, an unfinished job writes it already, or in read-only mode.
+    Raises ValueError if `output` lies outside the workspace, an unfinished job writes it already, the table of jobs cannot be
+    written, or in read-only mode.
     """
     read_only.refuse("starting a job")
     output = Path(output).resolve()
-    if not output.is_relative_to(store.workspace()):
-        raise ValueError(f"expected an output folder inside the workspace {store.workspace()}, got {output}")
-    job_id = f"{store.check_slug(kind)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-    with _transaction() as db:
-        _recover(db)
-        if db.execute("SELECT 1 FROM jobs WHERE output = ? AND state IN ('queued', 'running')", (str(output),)).fetchone():
+    if not output.is_relative_to(place.workspace()):
+        raise ValueError(f"expected an output folder inside the workspace {place.workspace()}, got {output}")
+    job_id = f"{place.check_slug(kind)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+    below = str(output.relative_to(place.workspace()))
+    with job_table.transaction() as db:
+        job_queue.recover(db)
+        if any(row["output"] == below and row["state"] not in job_table.ENDS for row in job_table.rows(db)):
             raise ValueError(f"expected a new name, got {output.name!r}, which a job that has not ended writes already")
         db.execute(
-            "INSERT INTO jobs (id, kind, arguments, command, output, state, created) VALUES (?, ?, ?, ?, ?, 'queued', ?)",
-            (job_id, kind, json.dumps(arguments), json.dumps([*COMMAND, *arguments]), str(output), time.time()),
+            "INSERT INTO jobs (id, kind, arguments, output, device, state, created) VALUES (?, ?, ?, ?, ?, 'queued', ?)",
+            (job_id, kind, json.dumps(arguments), below, device_of(arguments), time.time()),
         )
-        _start_next(db)
+        job_queue.start_next(db, COMMAND)
+        job_queue.forget_old(db)
     return job_id
 
 
+def look() -> Queue:
+    """The jobs as they are now. Ends those whose worker is gone and starts what can start; writes only where there is such a job.
+
+    Never raises: a table that cannot be read or written is said in the answer.
+    """
+    rows: list[sqlite3.Row] = []
+    try:
+        rows = job_table.rows()
+        if job_queue.needs_care(rows):
+            with job_table.transaction() as db:
+                job_queue.recover(db)
+                job_queue.start_next(db, COMMAND)
+            rows = job_table.rows()
+        away = [file.name for file in job_table.damaged()]
+        problem = f"The table of jobs was damaged. It was set aside in {place.workspace()} as {', '.join(away)}, and a new one begun " \
+            "with what could be read of it; remove that file when you no longer need it." if away else None
+    except ValueError as error:
+        problem = str(error)
+    return Queue(_jobs(rows), problem)
+
+
 def jobs() -> list[Job]:
-    """Every job, the newest first."""
-    with _transaction() as db:
-        _recover(db)
-        rows = db.execute("SELECT * FROM jobs ORDER BY number").fetchall()
-    queued = [row["id"] for row in rows if row["state"] == "queued"]
-    return [_job(row, queued) for row in reversed(rows)]
+    """Every job, the newest first; none where their table cannot be read (`look` says why)."""
+    return look().jobs
 
 
 def status(job_id: str) -> Job:
@@ -113,130 +141,27 @@ def status(job_id: str) -> Job:
 def cancel(job_id: str) -> None:
     """End a job: at once if queued, within two seconds if running. Nothing happens to a job that has ended.
 
-    Raises ValueError if there is no such job, or in read-only mode.
+    Raises ValueError if there is no such job, the table cannot be written, or in read-only mode.
     """
     read_only.refuse("stopping a job")
     job = status(job_id)
-    with _transaction() as db:
-        row = db.execute("SELECT * FROM jobs WHERE id = ?", (job.id,)).fetchone()
-        if row["state"] == "queued":
-            _end(db, job_id, "cancelled", None)
-        elif row["state"] == "running":
-            db.execute("UPDATE jobs SET cancel = 1 WHERE id = ?", (job_id,))
-            if _alive(row):
-                with suppress(ProcessLookupError):  # it ended this very moment
-                    os.killpg(row["pid"], signal.SIGTERM)
+    with job_table.transaction() as db:
+        job_queue.stop(db, job.id)
 
 
 def tail(job_id: str, n_lines: int = 12) -> str:
     """The last lines that the job printed, errors last; empty if it printed nothing."""
-    return "\n".join([*_lines(job_id, "out", n_lines), *_lines(job_id, "err", n_lines)][-n_lines:])
+    return "\n".join([*job_logs.lines(job_id, "out", n_lines), *job_logs.lines(job_id, "err", n_lines)][-n_lines:])
 
 
-def claimed_command(job_id: str, pid: int) -> list[str] | None:
-    """For the worker: the command to run, None if the process `pid` was not given this job."""
-    with _transaction() as db:
-        row = db.execute("SELECT command FROM jobs WHERE id = ? AND pid = ? AND state = 'running'", (job_id, pid)).fetchone()
-    return None if row is None else json.loads(row["command"])
-
-
-def finish(job_id: str, code: int, stopped: bool) -> None:
-    """For the worker: record how the command ended, and start the next job. `stopped`: the worker was told to stop."""
-    errors = [line.removeprefix("error: ").removeprefix("Error: ") for line in _lines(job_id, "err", 1)]
-    with _transaction() as db:
-        row = db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        if code == 0 and Path(row["output"]).exists():  # even if it was cancelled at the last moment
-            _end(db, job_id, "done", None)
-        elif row["cancel"]:
-            _end(db, job_id, "cancelled", None)
-        elif stopped:
-            _end(db, job_id, "interrupted", "the worker was told to stop, as when the machine shuts down")
-        elif code < 0:
-            _end(db, job_id, "failed", f"killed by {signal.Signals(-code).name}; often the machine is short of memory")
-        elif code > 0:
-            _end(db, job_id, "failed", errors[-1] if errors else f"exit code {code}, nothing on stderr")
-        else:
-            _end(db, job_id, "failed", f"it ended without an error but did not write {Path(row['output']).name!r}")
-        _start_next(db)
-
-
-@contextmanager
-def _transaction() -> Iterator[sqlite3.Connection]:
-    """The job table, locked for writing until the block ends."""
-    store.workspace().mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(store.workspace() / "jobs.sqlite", timeout=20, isolation_level=None)
-    db.row_factory = sqlite3.Row
-    try:
-        if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            db.execute("PRAGMA journal_mode = WAL")
-        db.execute("BEGIN IMMEDIATE")
-        db.execute(TABLE)
-        yield db
-        db.execute("COMMIT")
-    finally:
-        db.close()  # rolls back what was not committed
-
-
-def _start_next(db: sqlite3.Connection) -> None:
-    """Give the oldest queued job to a new worker, unless one is running. The worker waits for this transaction to end."""
-    row = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY number").fetchone()
-    if row is None or db.execute("SELECT 1 FROM jobs WHERE state = 'running'").fetchone():
-        return
-    _log(row["id"], "out").parent.mkdir(exist_ok=True)
-    with open(_log(row["id"], "out"), "ab") as out, open(_log(row["id"], "err"), "ab") as err:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "analysis.worker", row["id"]], cwd=store.PROJECT, env={**os.environ, TAG: row["id"]},
-            stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
-        )
-    threading.Thread(target=worker.wait, daemon=True).start()  # else it stays a zombie as long as the server lives
-    db.execute(
-        "UPDATE jobs SET state = 'running', started = ?, pid = ?, pid_started = ? WHERE id = ?",
-        (time.time(), worker.pid, psutil.Process(worker.pid).create_time(), row["id"]),
-    )
-
-
-def _recover(db: sqlite3.Connection) -> None:
-    for row in db.execute("SELECT * FROM jobs WHERE state = 'running'").fetchall():
-        if _alive(row):
-            continue
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(TAG) == row["id"]:
-                    process.kill()
-            except psutil.Error:  # gone meanwhile, or another user's
-                continue
-        _end(db, row["id"], "cancelled", None) if row["cancel"] else _end(db, row["id"], "interrupted", LOST)
-    _start_next(db)
-
-
-def _alive(row: sqlite3.Row) -> bool:
-    try:
-        process = psutil.Process(row["pid"])
-        return abs(process.create_time() - row["pid_started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _end(db: sqlite3.Connection, job_id: str, state: str, cause: str | None) -> None:
-    db.execute("UPDATE jobs SET state = ?, cause = ?, ended = ? WHERE id = ?", (state, cause, time.time(), job_id))
-
-
-def _job(row: sqlite3.Row, queued: list[str]) -> Job:
-    return Job(
-        row["id"], row["kind"], tuple(json.loads(row["arguments"])), Path(row["output"]), row["state"], row["cause"],
-        row["created"], row["started"], row["ended"], queued.index(row["id"]) + 1 if row["id"] in queued else None,
-    )
-
-
-def _log(job_id: str, stream: str) -> Path:
-    return store.workspace() / "jobs" / f"{store.check_slug(job_id)}.{stream}"
-
-
-def _lines(job_id: str, stream: str, n_lines: int) -> list[str]:
-    file = _log(job_id, stream)
-    if not file.is_file():
-        return []
-    with open(file, "rb") as content:
-        content.seek(max(0, file.stat().st_size - 16_384))
-        text = content.read().decode(errors="replace")
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-n_lines:]
+def _jobs(rows: list[sqlite3.Row]) -> list[Job]:
+    """The newest first."""
+    found, waiting = [], dict.fromkeys((row["device"] for row in rows), 0)
+    for row in rows:
+        waiting[row["device"]] += row["state"] == "queued"
+        found.append(Job(
+            row["number"], row["id"], row["kind"], tuple(json.loads(row["arguments"])), place.workspace() / row["output"],
+            row["device"], row["state"], row["cause"], row["created"], job_queue.seconds(row),
+            waiting[row["device"]] if row["state"] == "queued" else None,
+        ))
+    return found[::-1]

@@ -5,8 +5,6 @@ A study's own results live in the workspace (`LETHE_WORKSPACE`, else `workspace/
 """
 
 import json
-import os
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,21 +15,9 @@ import pandas as pd
 from analysis import atomic, exchange
 from analysis.circuit import Circuit
 from analysis.graph import GraphIndex
+from analysis.place import PROJECT, check_slug, workspace  # noqa: F401 most know them by this file
 
-PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / "data"
-SLUG = re.compile(r"[a-z0-9._-]{1,64}")
-
-
-def workspace() -> Path:
-    return Path(os.environ.get("LETHE_WORKSPACE", PROJECT / "workspace")).resolve()
-
-
-def check_slug(name: str) -> str:
-    """Raises ValueError unless `name` may be used as a folder name below the workspace."""
-    if not SLUG.fullmatch(name) or name.strip(".") == "":
-        raise ValueError(f"expected a name of 1-64 characters a-z, 0-9, '.', '_' or '-', got {name[:80]!r}")
-    return name
 
 
 def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:

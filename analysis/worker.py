@@ -1,31 +1,39 @@
-"""The process of one job: `python -m analysis.worker <job id>`. Runs its command, records the end, starts the next job."""
+"""The process of one job: `python -m analysis.worker <job id> <program> ...`. Runs the program with the job's arguments, records the
+end, starts the next job."""
 
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 
-from analysis import jobs, store
+from analysis import job_queue, place
 
 GRACE = 1.0  # seconds between asking the command to stop and killing it
+N_TRIES, PAUSE = 60, 5.0  # to record the end, if the disk is full; seconds between them
 
 
-def main(job_id: str) -> None:
+def main(job_id: str, *program: str) -> None:
     """The command inherits this process's stdout and stderr, which are the job's log files."""
     told_to_stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told_to_stop.set())
-    command = jobs.claimed_command(job_id, os.getpid())
-    if command is None:  # the one who started this process died before it wrote so
+    arguments = job_queue.claimed(job_id, os.getpid())
+    if arguments is None:  # the one who started this process died before it wrote so
         return
-    child = subprocess.Popen(command, cwd=store.PROJECT, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    child = subprocess.Popen([*program, *arguments], cwd=place.PROJECT, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     while child.poll() is None and not told_to_stop.wait(0.1):
         pass
     if child.poll() is None:
         _stop(child)
-    jobs.finish(job_id, child.returncode, told_to_stop.is_set())
+    for _ in range(N_TRIES):
+        try:
+            job_queue.finish(job_id, child.returncode, told_to_stop.is_set(), program)
+            break
+        except ValueError:  # a full disk: the log cannot be written either
+            time.sleep(PAUSE)
 
 
 def _stop(child: subprocess.Popen) -> None:
@@ -42,4 +50,4 @@ def _stop(child: subprocess.Popen) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

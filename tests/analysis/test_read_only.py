@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis import jobs, read_only, studies
+from analysis import job_queue, jobs, read_only, studies
 
 ROW = b'{"question": "Q?", "answer": "A"}\n'
 
@@ -17,7 +17,7 @@ def test_the_environment_decides(monkeypatch, value, expected):
 
 def test_a_demo_starts_stops_and_takes_in_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(jobs, "_start_next", lambda db: None)
+    monkeypatch.setattr(job_queue, "start_next", lambda db, program: None)
     waiting = jobs.submit("unlearn", ["unlearn"], tmp_path / "runs" / "x" / "waiting")
     monkeypatch.setenv("LETHE_DEMO", "1")
     for attempt in (
