@@ -26,8 +26,10 @@ from analysis import (
     sensitivity_command,
     store,
     unlearn_command,
+    workspace,
+    workspace_command,
 )
-from analysis.command import AblationName, Device, File, Model, Output, PresetName, Seed, bad_input_exits, load, say
+from analysis.command import AblationName, Device, File, Limit, Model, Output, PresetName, Seed, bad_input_exits, load, say
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True, cls=config_file.Commands,
@@ -43,6 +45,7 @@ app.add_typer(masks_command.app)
 app.add_typer(evaluate_command.app)
 app.add_typer(conflicts_command.app)
 app.add_typer(report_command.app)
+app.add_typer(workspace_command.app, name="workspace", help="What is kept on disk: its size, its soundness, and how to make room.")
 
 Attribution = Literal["EAP", "EAP-IG-inputs", "EAP-IG-activations", "exact"]
 MetricName = Literal["log_prob", "probability", "released"]
@@ -56,16 +59,18 @@ ScopeName = Literal["answer", "sequence"]
 Sigma = Annotated[float | None, typer.Option(help="MRD's perturbation; default: found by a short sweep")]
 Pairs = Annotated[int | None, typer.Option(help="MRD's pairs of perturbations; default: until ranks and errors are settled")]
 AnchorMethods = Annotated[list[str] | None, typer.Option(help="method whose runs choose the anchors; repeatable; default: all")]
-Reuse = Annotated[bool, typer.Option(help="keep anchor runs in the workspace and reuse them")]
+Reuse = Annotated[bool, typer.Option(help="keep edge scores, anchor runs and MRD in the workspace, and reuse them")]
 
 
 @app.command()
 def circuits(
-    model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero",
-    ig_steps: int = 20, n_edges: int | None = None, limit: int | None = None, seed: Seed = 0, device: Device = None,
-    select: RuleName = "greedy", mass: Annotated[float | None, typer.Option(help="share of |score|, for cumulative_mass")] = None,
+    ctx: typer.Context, model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs",
+    ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None, limit: Limit = None, seed: Seed = 0,
+    device: Device = None, select: RuleName = "greedy",
+    mass: Annotated[float | None, typer.Option(help="share of |score|, for cumulative_mass")] = None,
     export: FormatName = "eap-ig", metric: MetricName = "log_prob", quadrature: QuadratureName = "midpoint",
     memory_gb: Annotated[float, typer.Option(min=0, max=1e5, help="memory that attribution may take beside the model, in GB")] = 2.0,
+    reuse: Reuse = True,
 ) -> None:
     """Edge scores and a circuit per sample: circuits.safetensors, circuits.json, and one file each in another tool's format.
     Nothing is random: the seed is only recorded."""
@@ -86,26 +91,28 @@ def circuits(
         samples = load_samples(data, limit=limit)
         reference = load_samples(data) if limit and ablation == "mean" else None
         handle = load(model, device)
-        n_edges = n_edges or default_n_edges(handle.index)
-        found, error = circuits_of(handle, samples, config, n_edges, reference, say, int(memory_gb * 1e9))
+        n_edges, cache = n_edges or default_n_edges(handle.index), workspace.prepared() if reuse else None
+        found, error = circuits_of(handle, samples, config, n_edges, reference, say, int(memory_gb * 1e9), cache)
         if select != "greedy":
             size = n_edges if mass is None else mass
             found = [replace(c, in_circuit=selected(c.scores, c.index, select, size)) for c in found]
         settings = asdict(config) | {"select": select, "seed": seed} | ({"n_edges": n_edges} if mass is None else {"mass": mass})
         store.write_circuits(folder, found, settings, provenance.of(handle, data=samples) | {"completeness_error": error})
+        config_file.write(folder, ctx, **({"n_edges": n_edges} if mass is None else {}))
         store.write_exports(folder / export, found, export, [sample.prompt for sample in samples])
     typer.echo(f"{len(found)} circuits in {output}")
 
 
 @app.command()
 def score(
-    model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default", method: Attribution = "EAP-IG-inputs",
-    ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None, n_anchors: int = 12,
+    ctx: typer.Context, model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default",
+    method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None,
+    n_anchors: int = 12,
     similarity: Kind = "jaccard", weighted: bool = True, label: LabelName = "loss", anchor_method: AnchorMethods = None,
     estimator: EstimatorName = "antithetic", sigma: Sigma = None, n_pairs: Pairs = None,
     max_pairs: Annotated[int, typer.Option(help="at most so many pairs where --n-pairs is not given")] = 100,
     mrd_scope: Annotated[ScopeName, typer.Option(help="tokens that MRD counts")] = "answer", seed: Seed = 0, reuse: Reuse = True,
-    device: Device = None,
+    limit: Limit = None, device: Device = None,
 ) -> None:
     """CUD and MRD of every forget sample: scores.csv and scores.json. Each half's anchors score the other half."""
     with bad_input_exits(), atomic.output_folder(output, "scores.json") as folder:
@@ -121,10 +128,10 @@ def score(
         methods = tuple(dict.fromkeys(anchor_method or ()))
         cud = CudConfig(1 if n_edges is None else n_edges, n_anchors, similarity, weighted, label, methods)
         config = ScoringConfig(attribution, cud, preset, sigma, n_pairs, seed, estimator, max_pairs, mrd_scope)
-        sets = {"forget": load_samples(forget), "retain": load_samples(retain)}
+        sets = {"forget": load_samples(forget, limit=limit), "retain": load_samples(retain)}
         handle = load(model, device)
         config = replace(config, cud=replace(cud, n_edges=n_edges or default_n_edges(handle.index)))
-        cache = store.workspace() / "anchor-runs" if reuse else None
+        cache = workspace.prepared() if reuse else None
         result = score_samples(handle, sets["forget"], sets["retain"], config, cache, say)
         for name, left in result.details["anchor_forget_probability"].items():
             if left > runs.BARELY_FORGOTTEN:
@@ -134,6 +141,7 @@ def score(
             typer.echo(f"warning: {text}", err=True)
         atomic.write_csv(folder / "scores.csv", result.table)
         atomic.write_json(folder / "scores.json", provenance.of(handle, **sets) | result.details)
+        config_file.write(folder, ctx, n_edges=config.cud.n_edges)
     typer.echo(f"{len(result.table)} samples scored in {output}")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import atomic
+from analysis import atomic, config_file
 from analysis.command import Device, File, Model, Output, Seed, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
@@ -14,7 +14,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.command()
 def alone(
-    model: Model, forget: File, retain: File, output: Output,
+    ctx: typer.Context, model: Model, forget: File, retain: File, output: Output,
     method: Annotated[list[str] | None, typer.Option(help="unlearning method; repeatable; default: NPO")] = None,
     preset: Annotated[str, typer.Option(help="default or embedded")] = "default",
     learning_rate: Annotated[float | None, typer.Option(help="default: a fifth of the preset's, to tell samples apart")] = None,
@@ -48,6 +48,7 @@ def alone(
         handle = load(model, device)
         n_workers = workers or (os.cpu_count() or 1 if handle.device.type == "cpu" else 1)
         table = pd.concat([unlearn_alone(handle, *sets.values(), config, n_workers, say) for config in configs], ignore_index=True)
+        config_file.write(folder, ctx)
         atomic.write_csv(folder / "alone.csv", table)
         atomic.write_json(folder / "alone.json", provenance.of(handle, **sets) | {"configs": [_described(c) for c in configs]})
     for name, part in table.groupby("method", sort=False):

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from analysis import progress
+
 Model = Annotated[str, typer.Option(help="Hugging Face folder, hub id OWNER/NAME[@REVISION], or embedded")]
 File = Annotated[Path, typer.Option(help="JSONL, JSON, CSV or Parquet with question and answer")]
 Output = Annotated[Path, typer.Option(help="folder to write")]
@@ -19,6 +21,7 @@ Dtype = Annotated[
 ChatTemplate = Annotated[
     bool, typer.Option("--chat-template/--no-chat-template", help="form prompts by the tokenizer's chat template, if it has one")
 ]
+Limit = Annotated[int | None, typer.Option(min=1, help="only the first samples of the forget set")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]  # what torch takes
 PresetName = Literal["default", "embedded"]
 AblationName = Literal["zero", "mean", "patching"]
@@ -41,15 +44,17 @@ def _said(error: Exception) -> str:
     return str(error)
 
 
-def load(model: str, device: str | None, dtype: str = "float32", chat: bool = True):
+def load(model: str, device: str | None, dtype: str = "float32", chat_template: bool = True):
     """The ModelHandle of `--model`, `--device`, `--dtype` and `--chat-template`; ValueError says why there is none."""
     import torch
 
     from analysis.model import load_model
 
     torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
-    return load_model(model, device, dtype, chat)
+    return load_model(model, device, dtype, chat_template)
 
 
 def say(phase: str, done: int, total: int) -> None:
+    """Print how far it is, and note it for whoever watches the job."""
     typer.echo(f"{phase} {done} of {total}", err=True)
+    progress.write(phase, done, total)

@@ -35,7 +35,7 @@ class Commands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if command is None or hasattr(command, "commands"):
             return name, command, rest
-        command.epilog = HELP
+        command.epilog, command.context_class = HELP, typer.Context  # which its annotations promise
         try:
             return name, command, _expanded(command, rest)
         except OSError as error:

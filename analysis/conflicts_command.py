@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from analysis import atomic, conflict_map
+from analysis import atomic, config_file, conflict_map
 from analysis.command import AblationName, Device, File, Model, Output, Seed, bad_input_exits, load, say
 from analysis.conflict_words import cautions, solved
 
@@ -14,7 +14,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.command()
 def conflicts(
-    model: Model, forget: File, output: Output,
+    ctx: typer.Context, model: Model, forget: File, output: Output,
     retain: Annotated[list[Path], typer.Option(help="retain set, a file as the forget set's; repeatable")],
     discovery: Annotated[Literal["greedy", "edge-pruning"], typer.Option(help="circuits by score, or by trained masks")] = "greedy",
     ablation: AblationName = "mean",
@@ -38,6 +38,7 @@ def conflicts(
         _check_apart(*sets)
         handle = load(model, device)
         found = search(handle, sets[0], sets[1:], config, time_limit, say)
+        config_file.write(folder, ctx)
         _write(folder, handle, found)
     unproven = [] if found.status == "optimal" else [f"{solved(found)} Give a longer --time-limit."]
     for text in (*unproven, *cautions(found)):

@@ -1,12 +1,13 @@
 """The command `evaluate`: what a model still knows, in open-unlearning's files."""
 
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from analysis import atomic
-from analysis.command import Device, File, Model, Output, bad_input_exits, load
+from analysis import atomic, config_file
+from analysis.command import Device, File, Limit, Model, Output, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
 N_RETAIN = 160  # retain samples measured unless asked for more, spread evenly over the set
@@ -14,7 +15,7 @@ N_RETAIN = 160  # retain samples measured unless asked for more, spread evenly o
 
 @app.command()
 def evaluate(
-    model: Model, forget: File, retain: File, output: Output,
+    ctx: typer.Context, model: Model, forget: File, retain: File, output: Output,
     original: Annotated[str | None, typer.Option(help="model before unlearning, for the change of its weights")] = None,
     retain_model: Annotated[str | None, typer.Option(help="model that never saw the forget set: forget quality, PrivLeak")] = None,
     holdout: Annotated[Path | None, typer.Option(help="samples no model saw, for membership inference")] = None,
@@ -22,7 +23,7 @@ def evaluate(
     relearn_rate: Annotated[float, typer.Option(help="learning rate of relearning; about 1e-5 for a model of 1B")] = 3e-4,
     durability: Annotated[bool, typer.Option(help="relearn and quantise, on copies")] = True,
     limit_retain: Annotated[int, typer.Option(min=1, help="retain samples that are measured, spread evenly")] = N_RETAIN,
-    device: Device = None,
+    limit: Limit = None, device: Device = None,
 ) -> None:
     """What a model still knows, how it got there and whether that lasts: LETHE_EVAL.json, LETHE_SUMMARY.json, evaluation.csv."""
     with bad_input_exits(), atomic.output_folder(output, "LETHE_SUMMARY.json") as folder:
@@ -30,20 +31,23 @@ def evaluate(
         from analysis.dataset import load_samples
         from analysis.durability import Durability
         from analysis.evaluate import evaluate as measure_all
+        from analysis.evaluate import n_parts
         from analysis.open_unlearning import summary
 
         if relearn and not durability:
             raise ValueError("expected --relearn or --no-durability, not both: there are no steps to count without relearning")
         lasting = Durability(tuple(sorted(set(relearn or Durability.steps))), relearn_rate) if durability else None
-        sets = {"forget": load_samples(forget), "retain": _spread(load_samples(retain), limit_retain)}
+        sets = {"forget": load_samples(forget, limit=limit), "retain": _spread(load_samples(retain), limit_retain)}
         if holdout is not None:
             sets["holdout"] = load_samples(holdout)
         handle, before, never = (None if name is None else load(name, device) for name in (model, original, retain_model))
+        done = count()
         result, table, moved = measure_all(handle, **sets, original=before, retain_model=never, lasting=lasting,
-                                           report=lambda phase: typer.echo(phase, err=True))
+                                           report=lambda phase: say(phase, next(done), n_parts(lasting, never)))
         atomic.write_json(folder / "LETHE_EVAL.json", result)
         figures = summary(result)
         atomic.write_json(folder / "LETHE_SUMMARY.json", figures)
+        config_file.write(folder, ctx)
         atomic.write_csv(folder / "evaluation.csv", table)
         if moved is not None:
             atomic.write_csv(folder / "parameter_change.csv", moved)

@@ -12,6 +12,12 @@ import pandas as pd
 from analysis.evaluation_metrics import NOT_COMPUTED
 
 NOT_FINITE = "not a finite number"
+BY_INDEX = {  # metric: open-unlearning's keys by column of evaluation.csv, as `evaluate` writes them
+    "forget_Q_A_Prob": {"prob": "probability", "avg_loss": "nll"},
+    "forget_Q_A_ROUGE": {"rougeL_recall": "rouge_l", "ground_truth": "answer", "generation": "generation"},
+    "exact_memorization": {"score": "exact_memorisation"}, "extraction_strength": {"score": "extraction_strength"},
+    "forget_truth_ratio": {"score": "truth_ratio"},
+}
 
 
 def metric(value: float, by_index: dict[str, Any] | None = None) -> dict[str, Any]:

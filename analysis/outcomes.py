@@ -15,7 +15,7 @@ import yaml
 
 from analysis import atomic
 from analysis.observed import CONTROL
-from analysis.runs import RunRecord
+from analysis.runs import RunRecord, config_of
 
 KEPT = 0.8  # retain probability from which a run counts as one that kept the rest
 CURRICULA = ["method", "arm", "seed", "n_updates", "forget_probability", "retain_probability"]
@@ -74,10 +74,10 @@ def sampling(record: RunRecord) -> str:
     """A run's sampling as the command line names it, which tells the two curricula apart; `uniform` where an earlier version had
     no other."""
     try:
-        config = yaml.safe_load((record.folder / "config.yaml").read_text())
+        config = config_of(record.folder)
         name, order = str(config.get("sampling") or "Uniform"), (config.get("sampling_args") or {}).get("order")
         return str(order).replace("_", "-") if order else SAMPLINGS.get(name, name)
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
         return "not known"
 
 
@@ -105,10 +105,10 @@ def frame(records: list[RunRecord]) -> pd.DataFrame:
 
 def _setup(record: RunRecord) -> str:
     try:
-        config = yaml.safe_load((record.folder / "config.yaml").read_text())
+        config = config_of(record.folder)
         same = {name: value for name, value in config.items() if name != "seed"} | {"n_samples": record.n_samples}
         return json.dumps(same, sort_keys=True, default=str)
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
         return record.name
 
 

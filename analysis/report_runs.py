@@ -13,12 +13,6 @@ from analysis.runs import Run
 
 KEPT = ("steps.csv", "trajectories.csv", "samples.csv", "manifest.json")
 EVALS = ("LETHE_EVAL.json", "LETHE_SUMMARY.json", "evaluation.csv", "parameter_change.csv")
-BY_INDEX = {  # metric: open-unlearning's keys by column of evaluation.csv, as `evaluate` writes them
-    "forget_Q_A_Prob": {"prob": "probability", "avg_loss": "nll"},
-    "forget_Q_A_ROUGE": {"rougeL_recall": "rouge_l", "ground_truth": "answer", "generation": "generation"},
-    "exact_memorization": {"score": "exact_memorisation"}, "extraction_strength": {"score": "extraction_strength"},
-    "forget_truth_ratio": {"score": "truth_ratio"},
-}
 TEXT = ("answer", "generation")  # columns of evaluation.csv
 ABOUT = """Runs of Lethe in the layout of open-unlearning (github.com/locuslab/open-unlearning).
 
@@ -74,7 +68,7 @@ def _rebuilt(summary: dict[str, Any], table: Path) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in summary.items():
         result[name] = {"agg_value": value}
-        columns = BY_INDEX.get(name, {"score": name} if name.startswith("mia_") else {})
+        columns = open_unlearning.BY_INDEX.get(name, {"score": name} if name.startswith("mia_") else {})
         if columns and {"row", *columns.values()} <= set(rows):
             result[name]["value_by_index"] = open_unlearning.by_index(rows, columns)
     return result

@@ -18,6 +18,7 @@ import yaml
 from analysis import store, studies
 from analysis.cohorts import CohortRule, assign
 from analysis.dataset import Sample
+from analysis.links_out import way_out
 
 FORGOTTEN_BELOW = 0.3  # probability per answer token; equal to evaluation.FORGOTTEN, which would cost pages an import of torch
 BARELY_FORGOTTEN = 0.7  # probability left by an anchor run above which it ranks samples as the untouched model does
@@ -84,14 +85,23 @@ def read_run(folder: Path) -> Run:
 
 
 def _read_record(folder: Path) -> tuple[RunRecord, pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    if folder.is_relative_to(store.workspace()) and (link := way_out(folder)) is not None:
+        raise ValueError(f"{folder.name}: {link.name} is a link that leads out of the workspace; put the files themselves there")
     try:
         manifest = dict(json.loads((folder / "manifest.json").read_text()))
-        config = dict(yaml.safe_load((folder / "config.yaml").read_text()) or {})
+        config = config_of(folder)
         samples = pd.read_csv(folder / "samples.csv", dtype=SAMPLE_COLUMNS)
         return _record(folder, samples, config, dict(manifest.get("summary", {}))), samples, config, manifest
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         files = "manifest.json, config.yaml and samples.csv"
         raise ValueError(f"{folder.name}: expected a finished run with {files}: {error}") from error
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """How a run was trained, as its manifest records it, else its config.yaml, which otherwise holds the command's flags."""
+    file = folder / "manifest.json"
+    recorded = dict(json.loads(file.read_text())).get("config") if file.is_file() else None
+    return dict(recorded or yaml.safe_load((folder / "config.yaml").read_text()) or {})
 
 
 def _record(folder: Path, samples: pd.DataFrame, config: dict[str, Any], summary: dict[str, Any]) -> RunRecord:

@@ -2,7 +2,7 @@
 
 import typer
 
-from analysis import atomic
+from analysis import atomic, config_file
 from analysis.command import Device, File, Model, Output, Seed, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
@@ -10,7 +10,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.command()
 def sensitivity(
-    model: Model, forget: File, output: Output, limit: int | None = None, seed: Seed = 0, device: Device = None
+    ctx: typer.Context, model: Model, forget: File, output: Output, limit: int | None = None, seed: Seed = 0, device: Device = None
 ) -> None:
     """MRD over a grid of sigma, number of pairs and estimator: sensitivity.csv and sensitivity.json (about 600 forward passes)."""
     with bad_input_exits(), atomic.output_folder(output, "sensitivity.json") as folder:
@@ -24,6 +24,7 @@ def sensitivity(
         batch = tokenize(samples, handle.tokenizer, max_length=handle.max_length)
         table = measure(handle.model, batch, seed=seed, report=say)
         atomic.write_csv(folder / "sensitivity.csv", table)
+        config_file.write(folder, ctx)
         atomic.write_json(folder / "sensitivity.json", provenance.of(handle, forget=samples) | {"seed": seed})
     chosen = table.loc[table["part"] == "reference", "sigma"].iloc[0]
     typer.echo(f"sigma {chosen:g} is chosen; {len(table)} rows in {output / 'sensitivity.csv'}")

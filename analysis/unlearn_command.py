@@ -1,16 +1,18 @@
 """The command `unlearn`: one run, from its settings to its folder."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from analysis import store
-from analysis.command import Device, File, Model, Output, PresetName, Seed, bad_input_exits, load, say
+from analysis import atomic, config_file, store
+from analysis.command import Device, File, Limit, Model, Output, PresetName, Seed, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
 
+Arguments = Annotated[str | None, typer.Option(help="NAME=VALUE,...: the method's gamma, alpha, beta, ...; default: the preset's")]
 MethodName = Literal["GradAscent", "GradDiff", "NPO", "SimNPO", "RMU", "UNDIAL", "IdkDPO"]
 SamplingName = Literal["uniform", "cga", "cga-released", "easy-first", "hard-first"]
 WhatIf = Literal["clue", "forget-only", "conflict-only", "conflict-as-everything", "random", "important", "gradient"]
@@ -21,9 +23,11 @@ Rate = Annotated[int | None, typer.Option(min=1, help="steps between checkpoints
 
 @app.command()
 def unlearn(
-    model: Model, forget: File, retain: File, output: Output, method: Annotated[MethodName, typer.Option()],
+    ctx: typer.Context, model: Model, forget: File, retain: File, output: Output, method: Annotated[MethodName, typer.Option()],
     preset: PresetName = "default", learning_rate: float | None = None, n_epochs: int | None = None, seed: Seed = 0,
+    method_args: Arguments = None,
     retain_loss: Annotated[Literal["NLL", "KL"] | None, typer.Option(help="default: the preset's")] = None,
+    weight_decay: float | None = None, limit: Limit = None,
     sampling: Annotated[SamplingName, typer.Option(help="how an epoch's samples are drawn")] = "uniform",
     scores: Annotated[Path | None, typer.Option(help="folder with scores.csv: CUD orders easy-first and hard-first")] = None,
     cga_refresh: Annotated[int | None, typer.Option(help="epochs between two measurements of MRD, for cga; default: 1")] = None,
@@ -40,23 +44,24 @@ def unlearn(
 ) -> None:
     """Unlearn the forget set: the model, steps.csv, samples.csv, trajectories.csv, config.yaml and manifest.json. A run that was killed
     goes on bit for bit with --resume; the same command without it starts anew and replaces what there is."""
-    with bad_input_exits():
+    with bad_input_exits(), atomic.claim(output), atomic.room_for(output):
         from analysis.dataset import load_samples
         from analysis.presets import preset as preset_config
         from analysis.record import check_new, record_run
 
         check_new(output)
         given = {"learning_rate": learning_rate, "n_epochs": n_epochs, "seed": seed, "batch_size": batch_size, "precision": precision,
-                 "n_accumulation": accumulate, "lora_rank": lora_rank, "retain_floor": retain_floor, "evaluate_every": evaluate_every}
+                 "n_accumulation": accumulate, "lora_rank": lora_rank, "retain_floor": retain_floor, "evaluate_every": evaluate_every,
+                 "weight_decay": weight_decay}
         config = preset_config(preset, method)
-        config = replace(config, method=_retaining(config.method, retain_loss), sampling=_sampling(sampling, cga_refresh),
-                         **{k: v for k, v in given.items() if v is not None})
+        config = replace(config, sampling=_sampling(sampling, cga_refresh), **{k: v for k, v in given.items() if v is not None},
+                         method=_retaining(_argued(config.method, method_args), retain_loss))
         if mask is not None and lora_rank is not None:
             raise ValueError("expected --mask or --lora-rank, not both: a mask frees weights, LoRA freezes them all")
-        sets = load_samples(forget), load_samples(retain)
+        sets = load_samples(forget, limit=limit), load_samples(retain)
         masks = _masks(mask, what_if)
         options = {"difficulty": _difficulty(sampling, scores, sets[0]), "resume": _found(output, resume),
-                   "checkpoint_every": checkpoint_every}
+                   "checkpoint_every": checkpoint_every, "again": _again(ctx, config)}
         handle = load(model, device)
         options |= _staged(masks, what_if or "clue", handle, sets[0], config)
         summary = record_run(handle, *sets, config, output, _say, **options)
@@ -74,6 +79,37 @@ def _sampling(name: str, refresh: int | None) -> Any:
     if name in CURRICULA:
         return Curriculum(CURRICULA[name])
     return {"uniform": Uniform(), "cga": CGA(refresh=1 if refresh is None else refresh), "cga-released": CGATwoLevel()}[name]
+
+
+def _argued(method: Any, given: str | None) -> Any:
+    """The method with arguments given as NAME=VALUE,NAME=VALUE. Raises ValueError for one that it has not, or that is no number."""
+    known = {field.name: getattr(method, field.name) for field in fields(method) if not field.name.startswith("_")}
+    values: dict[str, Any] = {}
+    for name, _, text in (pair.strip().partition("=") for pair in given.split(",")) if given else ():
+        if name not in known:
+            has = f"some of {', '.join(known)}" if known else "none"
+            raise ValueError(f"--method-args: {type(method).__name__} takes {has}, got {name[:40]!r}")
+        if isinstance(known[name], str):
+            values[name] = text
+            continue
+        try:
+            values[name] = int(text) if name == "layer" else float(text)
+        except ValueError as error:
+            raise ValueError(f"--method-args: expected {name}=NUMBER, got {name}={text[:40]}") from error
+        if not isfinite(values[name]):
+            raise ValueError(f"--method-args: expected a finite {name}, got {text}")
+    return replace(method, **values)
+
+
+def _again(ctx: typer.Context, config: Any) -> dict[str, Any]:
+    """What config.yaml says: what the command was given, and what it took from the preset."""
+    from analysis.record import describe
+
+    took = describe(config)
+    names = ("learning_rate", "n_epochs", "batch_size", "weight_decay", "precision", "lora_rank", "retain_floor", "evaluate_every")
+    found = {name: took[name] for name in names} | {"accumulate": config.n_accumulation, "method_args": took["method_args"] or None}
+    given = config_file.settings(ctx) | found | {"retain_loss": None}  # one of the method's arguments
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _retaining(method: Any, retain_loss: str | None) -> Any:
