@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis import hub_data
 from analysis.data_shapes import BadCell, Pair, Role, Shape, cell, columns_as, recognised
 from analysis.rows import FORMATS, DataError, RowError, Rows, read_rows
 
@@ -47,9 +48,14 @@ class Sample:
             return self.corrupted_question
         return PROMPT_TEMPLATE.format(question=self.corrupted_question)
 
+    @property
+    def place(self) -> int:
+        """The row as a person counts it: the line, where it is known."""
+        return self.line or self.row + 1
+
     def error(self, column: str, cause: str) -> RowError:
         """What is wrong with this sample, by the row of the file that it comes from."""
-        return RowError(self.line or self.row + 1, column, cause)
+        return RowError(self.place, column, cause)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class ReadSet:
 def read_set(
     path: str | Path, question_key: str = "question", answer_key: str = "answer", limit: int | None = None, role: Role | None = None
 ) -> ReadSet:
-    """Every usable row of a file (of its first `limit`). A known shape is recognised where no other columns are named.
+    """Every usable row of a file or hub address (of its first `limit`). A known shape is recognised where no other columns are named.
 
     `role`: whether the set is to be forgotten or kept. Raises DataError if the file is missing, is of another format, cannot be
     read, holds no rows, or has a shape of which different parts are forgotten and kept and no role is given.
@@ -73,7 +79,7 @@ def read_set(
     path = Path(path)
     if limit is not None and limit < 1:
         raise DataError(f"limit must be at least 1, got {limit}")
-    rows = read_rows(path)
+    rows = read_rows(hub_data.fetched(path)[0] if hub_data.is_address(path) else path)
     if not rows:
         raise DataError(f"{path}: no rows; expected at least one object with {question_key!r} and {answer_key!r}")
     names = _columns(rows)

@@ -3,9 +3,9 @@
 Imports no torch: a tokenizer is read from its tokenizer.json. Pages and `study make` ask here; what runs a model uses `tokens`.
 """
 
-from collections.abc import Sized
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from analysis import model_files, model_source
 from analysis.dataset import RowError, Sample
@@ -13,47 +13,65 @@ from analysis.dataset import RowError, Sample
 MOST_TOKENS = 4096  # of a sample, whatever the model reads: attention of one is held for all layers at once
 
 
-class Tokenizer(Protocol):
-    """One of transformers or of tokenizers."""
+@dataclass(frozen=True)
+class Reader:
+    """How a model reads texts: its tokenizer, None if there is none on this machine that can be read without the model's libraries;
+    how many tokens, None if its config does not say; and what its chat template puts before and after a question."""
 
-    def encode(self, text: str) -> Sized: ...
+    tokenizer: Any = None
+    max_length: int | None = None
+    frame: tuple[str, str] = ("", "")
 
 
-def tokenizer_of(model: str) -> tuple[Any | None, int | None]:
-    """The tokenizer of a model on this machine, and how many tokens the model reads; None for what is not known."""
+def reader(model: str, chat_template: bool = True) -> Reader:
+    """The Reader of a model on this machine; an empty one of a hub model that is not. Raises ValueError for a damaged tokenizer."""
     folder = model_source.on_this_machine(model)
-    if folder is None:
-        return None, None
+    if folder is None or not (folder / "tokenizer.json").is_file():
+        return Reader()
     longest = model_files.model_config(folder).get("max_position_embeddings")
-    return _tokenizer(folder / "tokenizer.json"), longest if isinstance(longest, int) and longest > 0 else None
+    frame = _frame(folder) if chat_template and has_template(folder) else ("", "")
+    return Reader(_tokenizer(folder / "tokenizer.json"), longest if isinstance(longest, int) and longest > 0 else None, frame)
 
 
-def _tokenizer(file: Path) -> Any | None:
+def has_template(folder: Path) -> bool:
+    """Whether the tokenizer in a model's folder brings a chat template."""
+    try:
+        said = model_files.read_json(folder / "tokenizer_config.json").get("chat_template")
+    except ValueError:
+        said = None
+    return bool(said) or (folder / "chat_template.jinja").is_file()
+
+
+def _frame(folder: Path) -> tuple[str, str]:
+    from transformers import AutoTokenizer
+
+    from analysis import chat
+
+    try:
+        return chat.frame(AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)) or ("", "")
+    except (OSError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder}: its tokenizer cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _tokenizer(file: Path) -> Any:
     from tokenizers import Tokenizer
 
-    if not file.is_file():
-        return None
     try:
         return Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises nothing narrower
         raise ValueError(f"{file}: expected a tokenizer: {' '.join(str(error).split())[:200]}") from error
 
 
-def length_report(
-    samples: list[Sample], tokenizer: Tokenizer, max_length: int | None, frame: tuple[str, str] = ("", "")
-) -> list[RowError]:
-    """The samples that the model cannot read whole: how long they are and what of the answer would be cut.
-
-    `frame`: what a chat template puts before and after a question (`chat.frame`); left empty, the plain prompt is counted.
-    """
-    most = min(max_length or MOST_TOKENS, MOST_TOKENS)
+def length_report(samples: list[Sample], by: Reader) -> list[RowError | None]:
+    """For each sample None, or why the model cannot read it whole: how long it is and what of the answer would be cut."""
+    most = min(by.max_length or MOST_TOKENS, MOST_TOKENS)
     found = []
     for sample in samples:
-        plain = sample.is_text or not any(frame)
-        n_prompt = len(tokenizer.encode(sample.prompt if plain else sample.question.join(frame)))
-        n_answer = len(tokenizer.encode(f" {sample.answer}"))
-        if (n_all := n_prompt + n_answer + 1) > most:  # with the end of text
-            left = max(0, most - n_prompt)
-            cut = f"the answer would be cut after {left} of its {n_answer} tokens" if left else "nothing of the answer would be left"
-            found.append(sample.error("", f"{n_all} tokens, but at most {most} are read: {cut}; shorten it"))
+        plain = sample.is_text or not any(by.frame)
+        n_prompt = len(by.tokenizer.encode(sample.prompt if plain else sample.question.join(by.frame)))
+        n_answer = len(by.tokenizer.encode(f" {sample.answer}"))
+        n_all, left = n_prompt + n_answer + 1, max(0, most - n_prompt)  # with the end of text
+        cut = f"the answer would be cut after {left} of its {n_answer} tokens" if left else "nothing of the answer would be left"
+        error = sample.error("", f"{n_all} tokens, but at most {most} are read: {cut}; shorten it")
+        found.append(error if n_all > most else None)
     return found

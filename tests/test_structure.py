@@ -15,13 +15,13 @@ MAY_IMPORT = {  # rooms of the house that a room may import from
 INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
-    {"rows", "data_shapes", "dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision", "gates",
-     "read_only", "place", "links_out", "atomic", "index", "objects", "architectures", "hub"},
+    {"rows", "hub_data", "data_shapes", "dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision", "gates",
+     "read_only", "place", "links_out", "plain_files", "atomic", "index", "objects", "architectures", "hub"},
     {"tokens", "circuit", "blocks", "world", "interpolation", "corruption", "membership", "evaluation_metrics", "open_unlearning",
-     "cnf", "sat", "model_source", "chat", "hub_data"},
+     "cnf", "sat", "model_source", "chat"},
     {"losses", "depth", "exchange", "model", "model_files", "token_lengths", "model_memory", "maxsat", "proofs", "conflict", "reasons"},
     {"evaluation", "store", "studies", "ablation", "provenance", "writes", "memory", "perturbation",
-     "facts", "workspace", "belonging", "conflict_map", "conflict_words", "node_masks", "run_memory", "processes"},
+     "study_making", "facts", "workspace", "belonging", "conflict_map", "conflict_words", "node_masks", "run_memory", "processes"},
     {"attribution", "taps", "exact", "faithfulness", "curves", "methods", "anchors", "difficulty", "mrd", "comparison", "runs", "jobs",
      "job_table", "job_logs", "job_queue", "progress",
      "edge_frequency", "run_comparison", "observed", "estimators", "sweep", "sensitivity", "cross_fitting", "outcomes",
@@ -35,9 +35,9 @@ STOREYS = [
     {"workspace_items", "workspace_check", "circuits_after", "findings",
      "scoring", "record", "run_files", "anchor_runs", "presets", "arms", "curricula", "alone", "evaluate", "mask_comparison",
      "report", "report_data", "report_tables", "report_words", "report_svg", "report_charts", "report_graphs", "report_runs",
-     "report_rerun"},
-    {"command", "config_file", "unlearn_command", "conversion", "sensitivity_command", "curricula_command", "alone_command", "demo_command",
-     "evaluate_command", "conflicts_command", "masks_command", "report_command"},
+     "report_rerun", "eval_import"},
+    {"command", "workspace_command", "config_file", "unlearn_command", "conversion", "sensitivity_command", "curricula_command", "alone_command", "demo_command",
+     "evaluate_command", "conflicts_command", "masks_command", "report_command", "study_command"},
     {"__main__", "__init__"},
 ]
 
