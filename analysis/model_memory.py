@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import model_source, run_memory
+from analysis import model_files, model_source
 
 NUMBER = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes; "auto" is as stored
 
@@ -40,7 +40,7 @@ def model_memory(name: str, dtype: str = "float32", device: str | None = "cpu") 
 
 
 def _in_folder(folder: Path, dtype: str) -> int:
-    sizes = [(math.prod(shape), stored) for shape, stored in run_memory.stored_weights(folder).values()]
+    sizes = [(math.prod(shape), stored) for shape, stored in model_files.stored_weights(folder).values()]
     return sum(n * NUMBER.get(dtype, stored) for n, stored in sizes) + _overhead(max(n for n, _ in sizes))
 
 

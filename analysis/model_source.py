@@ -21,7 +21,7 @@ def local(name: str) -> Path | None:
     """The folder that the name is, None for a hub id. Raises ModelError if it is neither."""
     folder = EMBEDDED if name == "embedded" else Path(name).expanduser()
     try:
-        if folder.is_dir():
+        if name and folder.is_dir():
             return folder
     except (OSError, ValueError) as error:
         raise ModelError(f"{name[:80]!r}: expected a model folder, OWNER/NAME[@REVISION] of the hub, or 'embedded'") from error

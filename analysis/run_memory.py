@@ -4,22 +4,15 @@ A run holds, in float32, the model as loaded and the copy that it trains (`train
 is trained; RMU, UNDIAL and a KL retain loss also hold the model as it was. NPO and IdkDPO keep one number per sample of it instead.
 """
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 NUMBER = 4  # bytes of a float32
-STORED = {"F64": 8, "I64": 8, "BF16": 2, "F16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # bytes of a number by its name in a header; else 4
 LIBRARIES = 600 * 10**6  # Python with torch and transformers: measured, at most 0.5 GB
 WITH_REFERENCE = ("RMU", "UNDIAL")  # methods that hold the model as it was, whatever their retain loss
 PASSES = {"GradAscent": 1, "IdkDPO": 3}  # batches whose activations are held at once; 2 (forget and retain) in all others
 EMBEDDINGS = ("wte", "wpe", "embed", "lm_head")  # matrices that get no LoRA adapter, by a part of their names
-ALIASES = {  # GPT-2's names
-    "n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_embd": "hidden_size", "n_positions": "max_position_embeddings",
-}
-MOST_HEADER = 100 * 10**6  # bytes; as in the safetensors library
 
 
 @dataclass(frozen=True)
@@ -34,39 +27,6 @@ class RunShape:
     lora_rank: int | None = None
     retain_floor: bool = False
     masked: bool = False
-
-
-def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Shape of each weight by its name, from the headers alone. Raises ValueError without safetensors that can be read."""
-    return {name: shape for name, (shape, _) in stored_weights(folder).items()}
-
-
-def stored_weights(folder: Path) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Shape and bytes per number of each weight by its name; raises as above."""
-    found: dict[str, tuple[tuple[int, ...], int]] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with file.open("rb") as content:
-                size = int.from_bytes(content.read(8), "little")
-                if size > MOST_HEADER:
-                    raise ValueError(f"a header of {size} bytes")
-                header = json.loads(content.read(size))
-            found |= {name: (tuple(entry["shape"]), STORED.get(entry["dtype"], NUMBER)) for name, entry in header.items()
-                      if name != "__metadata__"}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ValueError(f"{file.name}: expected a safetensors file of weights: {error}") from error
-    if not found:
-        raise ValueError(f"expected a model folder with *.safetensors, found none in {folder.name}")
-    return found
-
-
-def model_config(folder: Path) -> dict[str, Any]:
-    """config.json under Hugging Face's own names; empty if there is none that can be read."""
-    try:
-        config = dict(json.loads((folder / "config.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return {}
-    return config | {new: config[old] for old, new in ALIASES.items() if old in config}
 
 
 def estimate(shapes: dict[str, tuple[int, ...]], config: dict[str, Any], run: RunShape) -> dict[str, int]:

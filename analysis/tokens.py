@@ -9,6 +9,7 @@ from torch import Tensor
 from analysis.dataset import DataError, Sample
 
 IGNORED = -100
+FRAME = "prompt_frame"  # a tokenizer's attribute: what its chat template puts before and after a question, None for a plain prompt
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def tokenize(samples: list[Sample], tokenizer, *, max_length: int | None = None,
     if max_length is not None and width > max_length:
         sample = samples[longest]
         raise DataError(
-            f"{sample.split}: row {sample.row + 1}: {width} tokens, but the model reads at most {max_length}; shorten it"
+            f"{sample.split}: row {sample.place}: {width} tokens, but the model reads at most {max_length}; shorten it"
         )
     return _padded(encoded, tokenizer)
 
@@ -91,15 +92,22 @@ def _padded(encoded: list[tuple[list[int], int, int]], tokenizer) -> TokenBatch:
 
 
 def _encode(sample: Sample, tokenizer, corrupted: bool) -> tuple[list[int], int, int]:
-    prompt = tokenizer.encode(sample.prompt)
-    if prompt and prompt[-1] == tokenizer.eos_token_id:  # some tokenizers close every text
-        prompt = prompt[:-1]
+    prompt = prompt_tokens(sample, tokenizer)
     answer = _answer_tokens(sample.answer, tokenizer)
     if not answer:
-        raise DataError(f"{sample.split}: row {sample.row + 1}: the answer has no tokens")
+        raise DataError(f"{sample.split}: row {sample.place}: the answer has no tokens")
     if corrupted:
         prompt = _corrupted(sample, tokenizer, len(prompt))
     return _joined(prompt, answer, tokenizer)
+
+
+def prompt_tokens(sample: Sample, tokenizer, corrupted: bool = False) -> list[int]:
+    """Tokens before the answer: a question in the tokenizer's chat template if that is to be used, else the plain prompt."""
+    question, plain = (sample.corrupted_question, sample.corrupted_prompt) if corrupted else (sample.question, sample.prompt)
+    if (frame := getattr(tokenizer, FRAME, None)) is not None and not sample.is_text:
+        return tokenizer.encode(frame[0] + question + frame[1], add_special_tokens=False)
+    tokens = tokenizer.encode(plain)
+    return tokens[:-1] if tokens and tokens[-1] == tokenizer.eos_token_id else tokens  # some tokenizers close every text
 
 
 def _answer_tokens(answer: str, tokenizer) -> list[int]:
@@ -113,12 +121,10 @@ def _joined(prompt: list[int], answer: list[int], tokenizer) -> tuple[list[int],
 
 
 def _corrupted(sample: Sample, tokenizer, n_clean: int) -> list[int]:
-    where = f"{sample.split}: row {sample.row + 1}: patching"
+    where = f"{sample.split}: row {sample.place}: patching"
     if sample.corrupted_prompt is None:
         raise DataError(f"{where} needs a column 'corrupted_question'; make one by the command `corrupt`, or use zero or mean ablation")
-    tokens = tokenizer.encode(sample.corrupted_prompt)
-    if tokens and tokens[-1] == tokenizer.eos_token_id:
-        tokens = tokens[:-1]
+    tokens = prompt_tokens(sample, tokenizer, corrupted=True)
     if len(tokens) != n_clean:
         raise DataError(f"{where} needs prompts of equal length, got {n_clean} clean and {len(tokens)} corrupted tokens")
     return tokens

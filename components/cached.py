@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import conflict_map, dataset, outcomes, run_memory, runs, store, studies, validity
+from analysis import conflict_map, dataset, model_files, outcomes, runs, store, studies, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
 from components import cohort_rule
@@ -197,13 +197,13 @@ def _evaluation(folder: Path, stamps: tuple[float, ...]) -> outcomes.Evaluation 
 
 
 def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of a model's weights (`run_memory.tensor_shapes`); raises ValueError without safetensors."""
+    """Shapes of a model's weights (`model_files.tensor_shapes`); raises ValueError without safetensors."""
     return _tensor_shapes(folder, _stamps(folder))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _tensor_shapes(folder: Path, files: tuple[tuple[str, float], ...]) -> dict[str, tuple[int, ...]]:
-    return run_memory.tensor_shapes(folder)
+    return model_files.tensor_shapes(folder)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

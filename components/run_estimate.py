@@ -6,7 +6,7 @@ import pandas as pd
 import psutil
 import streamlit as st
 
-from analysis import jobs, run_memory, studies
+from analysis import jobs, model_files, run_memory, studies
 from analysis.run_memory import RunShape
 from components import cached
 
@@ -24,7 +24,7 @@ def show(study: studies.Study, method: str, preset: bool, options: dict[str, str
         st.caption("Memory: not known. It is counted from weights (safetensors) in a folder on this machine.")
     else:
         _memory(parts)
-    ahead = sum(job.active for job in jobs.jobs())
+    ahead = sum(job.active and job.device == jobs.device_of(()) for job in jobs.jobs())
     if ahead:
         st.caption(f"Queue: {ahead} job{'s' if ahead > 1 else ''} before this one; it starts by itself.")
 
@@ -45,7 +45,7 @@ def _memory(parts: dict[str, int]) -> None:
 def memory(study: studies.Study, run: RunShape) -> dict[str, int]:
     """Bytes by what takes them. Raises ValueError where the model is no folder with safetensors."""
     folder = Path(study.model)
-    return run_memory.estimate(cached.tensor_shapes(folder), run_memory.model_config(folder), run)
+    return run_memory.estimate(cached.tensor_shapes(folder), model_files.model_config(folder), run)
 
 
 def shape_of(study: studies.Study, method: str, preset: bool, options: dict[str, str]) -> RunShape:
@@ -61,7 +61,7 @@ def longest(study: studies.Study) -> int:
     """Tokens of the longest sample, guessed from its characters; at most as many as the model reads."""
     samples = [*cached.forget_samples(study), *cached.retain_samples(study)]
     guess = max((len(s.question) + len(s.answer) for s in samples), default=0) // CHARACTERS + 16  # and the prompt's own words
-    limit = run_memory.model_config(Path(study.model)).get("max_position_embeddings")
+    limit = model_files.model_config(Path(study.model)).get("max_position_embeddings")
     return min(guess, limit) if isinstance(limit, int) else guess
 
 

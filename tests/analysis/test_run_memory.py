@@ -1,11 +1,8 @@
 """A run's memory from the shapes of its weights, against numbers worked by hand."""
 
-import json
-from pathlib import Path
-
 import pytest
 
-from analysis.run_memory import LIBRARIES, RunShape, estimate, model_config, tensor_shapes
+from analysis.run_memory import LIBRARIES, RunShape, estimate
 
 SHAPES = {"wte.weight": (2, 5), "h.0.mlp.weight": (3, 5), "h.0.ln.weight": (5,)}  # 30 weights, 120 bytes
 CONFIG = {"num_hidden_layers": 2, "hidden_size": 4, "num_attention_heads": 1, "vocab_size": 10}
@@ -13,11 +10,6 @@ CONFIG = {"num_hidden_layers": 2, "hidden_size": 4, "num_attention_heads": 1, "v
 
 def parts(method: str = "GradAscent", **more) -> dict[str, int]:
     return estimate(SHAPES, CONFIG, RunShape(method, 1, 3, **more))
-
-
-def write_safetensors(file: Path, header: dict) -> None:
-    text = json.dumps(header).encode()
-    file.write_bytes(len(text).to_bytes(8, "little") + text)
 
 
 def test_weights_gradients_and_moments_are_counted_in_float32():
@@ -52,25 +44,3 @@ def test_lora_trains_two_small_matrices_beside_each_that_is_no_embedding():
 def test_a_floor_and_a_mask_hold_copies():
     assert parts(retain_floor=True)["weights of the last measurement"] == 120
     assert parts(masked=True)["what the mask freezes"] == 240
-
-
-def test_shapes_come_from_the_headers_of_every_file(tmp_path):
-    write_safetensors(tmp_path / "a.safetensors", {"__metadata__": {"format": "pt"}, "x": {"dtype": "F16", "shape": [2, 3]}})
-    write_safetensors(tmp_path / "b.safetensors", {"y": {"dtype": "F16", "shape": []}})
-    assert tensor_shapes(tmp_path) == {"x": (2, 3), "y": ()}
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"\x02\0\0\0\0\0\0\0[]", b"\x08\0\0\0\0\0\0\0{\"a\": 1}"])
-def test_damaged_weights_are_an_error_of_ours(tmp_path, content):
-    (tmp_path / "model.safetensors").write_bytes(content)
-    with pytest.raises(ValueError, match="expected a safetensors file"):
-        tensor_shapes(tmp_path)
-    with pytest.raises(ValueError, match="found none"):
-        tensor_shapes(tmp_path / "nowhere")
-
-
-def test_a_config_is_read_under_one_set_of_names(tmp_path):
-    (tmp_path / "config.json").write_text('{"n_layer": 8, "hidden_size": 4, "n_positions": 64}')
-    assert model_config(tmp_path).items() >= {"num_hidden_layers": 8, "hidden_size": 4, "max_position_embeddings": 64}.items()
-    (tmp_path / "config.json").write_text("[")
-    assert model_config(tmp_path) == {}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import atomic, model, run_memory, studies
+from analysis import atomic, model, model_files, studies
 from analysis.circuit import Circuit
 from components import cached
 from tests.made_circuits import made_circuit
@@ -40,7 +40,7 @@ def test_weights_that_were_replaced_are_read_anew(tmp_path, monkeypatch):
     for cache in (cached._why_not, cached._model, cached._tensor_shapes):
         cache.clear()
     monkeypatch.setattr(model, "load_model", lambda name: object())
-    monkeypatch.setattr(run_memory, "tensor_shapes", lambda folder: {"w": (len((folder / "w.safetensors").read_bytes()),)})
+    monkeypatch.setattr(model_files, "tensor_shapes", lambda folder: {"w": (len((folder / "w.safetensors").read_bytes()),)})
     weights = tmp_path / "w.safetensors"
     found = []
     for n_bytes in (1, 2):
