@@ -107,8 +107,8 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def claim(path: Path, wait: float = 0.0) -> Iterator[None]:
-    """Be the only one who writes `path`, which is put right first if an earlier writer was killed. Raises ValueError if another
-    process, or another thread, still writes it after `wait` seconds."""
+    """Be the only one who writes `path`, which is put right first if an earlier writer was killed. Raises Busy if another process, or
+    another thread, still writes it after `wait` seconds."""
     path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_beside(path, LOCK), timeout=wait)
@@ -172,9 +172,12 @@ def _of(left: Path) -> Path:
 
 
 def _unfinished(root: Path) -> list[Path]:
-    """The paths that have something beside them."""
-    names = (Path(folder, name) for folder, folders, files in os.walk(Path(root).absolute()) for name in (*folders, *files))
-    return sorted({_of(name) for name in names if name.name.startswith(".") and name.name.endswith((LOCK, NEW, OLD))})
+    """The paths that have something beside them; what lies in a half result goes with it."""
+    found = set()
+    for folder, folders, files in os.walk(Path(root).absolute()):
+        found |= {_of(Path(folder, name)) for name in (*folders, *files) if name.startswith(".") and name.endswith((LOCK, NEW, OLD))}
+        folders[:] = [name for name in folders if not name.endswith((NEW, OLD))]
+    return sorted(found)
 
 
 def _held(path: Path) -> bool:

@@ -1,0 +1,152 @@
+"""Kill every command at every moment of its work, and see that nothing is lost: `python -m tests.benchmarks.faults [NAME ...]`.
+
+Each command runs on a tiny model into an empty place, and then over an earlier result of other settings. At each moment (see
+`tests.killed`) it is killed by SIGKILL. What must hold: all files that were there before are there, byte for byte, or the output is the
+whole new result; no half result is seen; the same command then succeeds with the numbers of a run that was not killed; afterwards
+nothing is left over but what a run that was not killed leaves. Prints a row per command; the exit code is 1 if anything failed.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from analysis import atomic
+from tests import killed
+from tests.fault_commands import COMMANDS, Command, make_inputs
+
+VOLATILE = ("sqlite", "sqlite-wal", "sqlite-shm", "log")
+SAID = 8  # failures that are printed per command
+
+
+@dataclass
+class Tally:
+    """Of one command: moments at which it was killed, those after which all held that must, states of the disk that the kills left,
+    and what did not hold."""
+
+    n: int = 0
+    n_survived: int = 0
+    states: set = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, where: str, failures: list[str]) -> None:
+        self.n, self.n_survived = self.n + 1, self.n_survived + (not failures)
+        self.failures += [f"{where}: {failure}" for failure in failures]
+
+
+def digest(root: Path) -> str:
+    """Of all that lies below a folder, half results and locks too."""
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    contents = [hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names
+                if (root / name).is_file() and not name.endswith(VOLATILE)]
+    return hashlib.sha256("\n".join((*names, *contents)).encode()).hexdigest()
+
+
+def files(root: Path) -> dict[str, str]:
+    """Digest by name of every file below a folder but databases, which are written all the time, and what is being written."""
+    found = {}
+    for file in sorted(root.rglob("*")):
+        if file.is_file() and ".lethe~" not in str(file) and not file.name.endswith(VOLATILE):
+            found[str(file.relative_to(root))] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
+
+
+def below(found: dict[str, str], output: str) -> dict[str, str]:
+    return {name: digest for name, digest in found.items() if name == output or name.startswith(f"{output}/")}
+
+
+def sweep(command: Command, inputs: Path, base: Path, earlier: bool, every: int, tally: Tally) -> None:
+    """All moments of one command over what `base` holds: nothing, or an earlier result."""
+    root, known = inputs / "workspace", {}
+    reference, n_moments = _reference(command, inputs, base)
+    for at in range(1 + (len(command.name) + earlier) % every, n_moments + 1, every):  # not the same moments of each
+        for half in (False, True):
+            _restore(base, root)
+            code, _, writes = killed.run(command.arguments(inputs), inputs / "log", root, at, half)
+            if half and not writes:
+                continue
+            where = f"{command.name}, {'over an earlier result' if earlier else 'new'}, moment {at}{' half' * half} of {n_moments}"
+            if code == -9:
+                state = digest(root)  # most moments find the disk as another one did: what comes of it is the same
+                if state not in known:
+                    known[state] = _checked(command, inputs, base, reference)
+                tally.add(where, known[state])
+                tally.states.add((earlier, state))
+            elif code != 0:  # it ended before that moment came: another number of moments than at first
+                tally.add(where, [f"exit code {code}: {_last(inputs)}"])
+
+
+def _reference(command: Command, inputs: Path, base: Path) -> tuple[dict[str, str], int]:
+    """What a run that is not killed leaves, and its moments."""
+    root = inputs / "workspace"
+    _restore(base, root)
+    code, n_moments, _ = killed.run(command.arguments(inputs), inputs / "log", root)
+    assert code == 0, f"{command.name}: {(inputs / 'log').read_text()}"
+    return files(root), n_moments
+
+
+def _checked(command: Command, inputs: Path, base: Path, reference: dict[str, str]) -> list[str]:
+    """What does not hold after a kill."""
+    root, failures = inputs / "workspace", []
+    before, after = files(base), files(root)
+    output = below(after, command.output)
+    going_on = f"{command.output}.partial/"  # of a run that goes on where it was killed
+    lost = [name for name in before if after.get(name) != before[name] and not name.startswith(going_on)]
+    if output and output != below(before, command.output):  # then it must be the new one, and whole
+        lost = [name for name in lost if name not in below(before, command.output)]
+        if set(output) != set(below(reference, command.output)):
+            failures.append(f"half a result is seen: {sorted(output)}")
+    failures += [f"lost or changed: {name}" for name in lost]
+    code, _, _ = killed.run(command.arguments(inputs), inputs / "log", root)
+    if command.resumes and output:  # it was done when it was killed, and is refused now
+        code = 0 if code == 2 and "exists" in _last(inputs) else code
+    if code != 0:
+        return [*failures, f"the same command then failed: {_last(inputs)}"]
+    atomic.recover(root)
+    now = files(root)
+    failures += [f"left over: {name}" for name in sorted(set(now) - set(reference))]
+    failures += [f"not there: {name}" for name in sorted(set(reference) - set(now))]
+    failures += [f"other numbers: {name}" for name in command.numbers if now.get(name) != reference.get(name)]
+    return failures + [f"left over: {path.name}" for path in root.rglob("*") if ".lethe~" in path.name]
+
+
+def _restore(base: Path, root: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(base, root)
+
+
+def _last(inputs: Path) -> str:
+    return (inputs / "log").read_text().strip()[-300:].replace("\n", " | ")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="commands; default: all")
+    parser.add_argument("--every", type=int, default=1, help="only every so many moments")
+    given = parser.parse_args()
+    killed.warm()
+    n_failures, rows = 0, []
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = make_inputs(Path(folder))
+        for command in COMMANDS:
+            if given.names and command.name not in given.names:
+                continue
+            tally = Tally()
+            for earlier in (False, True):
+                base = command.base(inputs, earlier)
+                if base is not None:
+                    sweep(command, inputs, base, earlier, given.every, tally)
+            rows.append({"command": command.name, "killed": tally.n, "survived": tally.n_survived, "states": len(tally.states)})
+            print(json.dumps(rows[-1]), flush=True)
+            print(*tally.failures[:SAID], sep="\n", file=sys.stderr, flush=True)
+            n_failures += tally.n - tally.n_survived
+    print(f"{sum(r['killed'] for r in rows)} kills, {n_failures} failed")
+    sys.exit(n_failures > 0)
+
+
+if __name__ == "__main__":
+    main()
