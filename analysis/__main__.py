@@ -20,16 +20,32 @@ from analysis import (
     curricula_command,
     demo_command,
     evaluate_command,
+    import_command,
     masks_command,
     report_command,
     runs,
     sensitivity_command,
     store,
+    study_command,
     unlearn_command,
     workspace,
     workspace_command,
 )
-from analysis.command import AblationName, Device, File, Limit, Model, Output, PresetName, Seed, bad_input_exits, load, say
+from analysis.command import (
+    AblationName,
+    ChatTemplate,
+    Device,
+    Dtype,
+    File,
+    Limit,
+    Model,
+    Output,
+    PresetName,
+    Seed,
+    bad_input_exits,
+    load,
+    say,
+)
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True, cls=config_file.Commands,
@@ -45,6 +61,8 @@ app.add_typer(masks_command.app)
 app.add_typer(evaluate_command.app)
 app.add_typer(conflicts_command.app)
 app.add_typer(report_command.app)
+app.add_typer(import_command.app)
+app.add_typer(study_command.app, name="study", help="Studies of your own: a model with a forget and a retain set.")
 app.add_typer(workspace_command.app, name="workspace", help="What is kept on disk: its size, its soundness, and how to make room.")
 
 Attribution = Literal["EAP", "EAP-IG-inputs", "EAP-IG-activations", "exact"]
@@ -64,9 +82,9 @@ Reuse = Annotated[bool, typer.Option(help="keep edge scores, anchor runs and MRD
 
 @app.command()
 def circuits(
-    ctx: typer.Context, model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs",
+    ctx: config_file.Context, model: Model, data: File, output: Output, method: Attribution = "EAP-IG-inputs",
     ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None, limit: Limit = None, seed: Seed = 0,
-    device: Device = None, select: RuleName = "greedy",
+    device: Device = None, dtype: Dtype = "float32", chat_template: ChatTemplate = True, select: RuleName = "greedy",
     mass: Annotated[float | None, typer.Option(help="share of |score|, for cumulative_mass")] = None,
     export: FormatName = "eap-ig", metric: MetricName = "log_prob", quadrature: QuadratureName = "midpoint",
     memory_gb: Annotated[float, typer.Option(min=0, max=1e5, help="memory that attribution may take beside the model, in GB")] = 2.0,
@@ -90,7 +108,7 @@ def circuits(
             raise ValueError(f"mass: the share of |score| must be above 0 and at most 1, got {mass}")
         samples = load_samples(data, limit=limit)
         reference = load_samples(data) if limit and ablation == "mean" else None
-        handle = load(model, device)
+        handle = load(model, device, dtype, chat_template)
         n_edges, cache = n_edges or default_n_edges(handle.index), workspace.prepared() if reuse else None
         found, error = circuits_of(handle, samples, config, n_edges, reference, say, int(memory_gb * 1e9), cache)
         if select != "greedy":
@@ -105,14 +123,14 @@ def circuits(
 
 @app.command()
 def score(
-    ctx: typer.Context, model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default",
+    ctx: config_file.Context, model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default",
     method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None,
     n_anchors: int = 12,
     similarity: Kind = "jaccard", weighted: bool = True, label: LabelName = "loss", anchor_method: AnchorMethods = None,
     estimator: EstimatorName = "antithetic", sigma: Sigma = None, n_pairs: Pairs = None,
     max_pairs: Annotated[int, typer.Option(help="at most so many pairs where --n-pairs is not given")] = 100,
     mrd_scope: Annotated[ScopeName, typer.Option(help="tokens that MRD counts")] = "answer", seed: Seed = 0, reuse: Reuse = True,
-    limit: Limit = None, device: Device = None,
+    limit: Limit = None, device: Device = None, dtype: Dtype = "float32", chat_template: ChatTemplate = True,
 ) -> None:
     """CUD and MRD of every forget sample: scores.csv and scores.json. Each half's anchors score the other half."""
     with bad_input_exits(), atomic.output_folder(output, "scores.json") as folder:
@@ -129,7 +147,7 @@ def score(
         cud = CudConfig(1 if n_edges is None else n_edges, n_anchors, similarity, weighted, label, methods)
         config = ScoringConfig(attribution, cud, preset, sigma, n_pairs, seed, estimator, max_pairs, mrd_scope)
         sets = {"forget": load_samples(forget, limit=limit), "retain": load_samples(retain)}
-        handle = load(model, device)
+        handle = load(model, device, dtype, chat_template)
         config = replace(config, cud=replace(cud, n_edges=n_edges or default_n_edges(handle.index)))
         cache = workspace.prepared() if reuse else None
         result = score_samples(handle, sets["forget"], sets["retain"], config, cache, say)

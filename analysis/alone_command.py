@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from analysis import atomic, config_file
-from analysis.command import Device, File, Model, Output, Seed, bad_input_exits, load, say
+from analysis.command import ChatTemplate, Device, Dtype, File, Model, Output, Seed, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command()
 def alone(
-    ctx: typer.Context, model: Model, forget: File, retain: File, output: Output,
+    ctx: config_file.Context, model: Model, forget: File, retain: File, output: Output,
     method: Annotated[list[str] | None, typer.Option(help="unlearning method; repeatable; default: NPO")] = None,
     preset: Annotated[str, typer.Option(help="default or embedded")] = "default",
     learning_rate: Annotated[float | None, typer.Option(help="default: a fifth of the preset's, to tell samples apart")] = None,
@@ -22,7 +22,8 @@ def alone(
     chunk: Annotated[int, typer.Option(help="samples that are unlearned together")] = 1,
     threshold: Annotated[float | None, typer.Option(help="forgotten below this answer probability; default: 0.3")] = None,
     relative_drop: Annotated[float | None, typer.Option(help="forgotten when this share of its own probability is gone")] = None,
-    seed: Seed = 0, limit: Annotated[int | None, typer.Option(help="only the first forget samples")] = None, device: Device = None,
+    seed: Seed = 0, limit: Annotated[int | None, typer.Option(help="only the first forget samples")] = None,
+    device: Device = None, dtype: Dtype = "float32", chat_template: ChatTemplate = True,
     workers: Annotated[int | None, typer.Option(min=1, help="chunks at a time; default: one per core, one alone on a GPU")] = None,
 ) -> None:
     """Unlearn each forget sample alone from the original model and count the optimiser updates until it is forgotten: alone.csv (a row
@@ -45,7 +46,7 @@ def alone(
         trained = [replace(config, learning_rate=rate, seed=seed) for config, rate in zip(shipped, rates, strict=True)]
         configs = [AloneConfig(config, **options) for config in trained]
         sets = {"forget": load_samples(forget, limit=limit), "retain": load_samples(retain)}
-        handle = load(model, device)
+        handle = load(model, device, dtype, chat_template)
         n_workers = workers or (os.cpu_count() or 1 if handle.device.type == "cpu" else 1)
         table = pd.concat([unlearn_alone(handle, *sets.values(), config, n_workers, say) for config in configs], ignore_index=True)
         config_file.write(folder, ctx)

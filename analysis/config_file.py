@@ -14,11 +14,13 @@ import yaml
 from typer.core import TyperGroup
 
 from analysis import atomic
+from analysis.place import check_slug
 
 FILE = "config.yaml"
 LARGEST, DEEPEST = 65_536, 8  # bytes and nesting of a config file; ours have 2 kB and 4 levels
 ALIASES = {"output-path": "output", "forget-split": "forget", "retain-split": "retain", "n-accumulation": "accumulate"}
 HELP = "--config FILE.yaml: flags by name, as config.yaml in each result folder has them; flags given beside it override it."
+Context = typer.Context.__base__  # what typer really gives to a command that asks for its context
 UNRECORDED = ("output", "resume")  # they say where and how, not what
 
 
@@ -35,7 +37,7 @@ class Commands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if command is None or hasattr(command, "commands"):
             return name, command, rest
-        command.epilog, command.context_class = HELP, typer.Context  # which its annotations promise
+        command.epilog = HELP
         try:
             return name, command, _expanded(command, rest)
         except OSError as error:
@@ -122,9 +124,10 @@ def _translated(file: Path, name: str, value: Any) -> tuple[str, Any]:
     """A setting by its flag. `task_name` is open-unlearning's for a run's folder below saves/unlearn."""
     if flag(name) != "task-name":
         return flag(name), value
-    if not isinstance(value, str) or not value.strip(".") or not set(value) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-"):
-        raise ValueError(f"{file}: task_name: expected a name of a-z, 0-9, '.', '_' or '-', got {str(value)[:40]!r}")
-    return "output", f"saves/unlearn/{value}"
+    try:
+        return "output", f"saves/unlearn/{check_slug(str(value))}"
+    except ValueError as error:
+        raise ValueError(f"{file}: task_name: {error}") from error
 
 
 def _words(where: str, option: Any, value: Any) -> list[str]:
@@ -143,13 +146,13 @@ def _words(where: str, option: Any, value: Any) -> list[str]:
     return [f"{option.opts[0]}={part}" for part in values]
 
 
-def write(folder: Path, ctx: typer.Context, **found: Any) -> None:
+def write(folder: Path, ctx: Context, **found: Any) -> None:
     """config.yaml of a result: every setting of the command that runs in `ctx`, defaults too. `found` replaces what was left to the
     command, or adds to it."""
     atomic.write_bytes(folder / FILE, dumped(settings(ctx) | found))
 
 
-def settings(ctx: typer.Context) -> dict[str, Any]:
+def settings(ctx: Context) -> dict[str, Any]:
     """The command and its settings as plain values, without those that are not set."""
     known = {name: _plain(value) for name, value in ctx.params.items() if name not in UNRECORDED}
     return {"command": ctx.info_name} | {name: value for name, value in known.items() if value not in (None, [])}

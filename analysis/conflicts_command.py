@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from analysis import atomic, config_file, conflict_map
-from analysis.command import AblationName, Device, File, Model, Output, Seed, bad_input_exits, load, say
+from analysis.command import AblationName, ChatTemplate, Device, Dtype, File, Model, Output, Seed, bad_input_exits, load, say
 from analysis.conflict_words import cautions, solved
 
 app = typer.Typer(rich_markup_mode=None)
@@ -14,7 +14,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.command()
 def conflicts(
-    ctx: typer.Context, model: Model, forget: File, output: Output,
+    ctx: config_file.Context, model: Model, forget: File, output: Output,
     retain: Annotated[list[Path], typer.Option(help="retain set, a file as the forget set's; repeatable")],
     discovery: Annotated[Literal["greedy", "edge-pruning"], typer.Option(help="circuits by score, or by trained masks")] = "greedy",
     ablation: AblationName = "mean",
@@ -22,7 +22,7 @@ def conflicts(
     n_samples: Annotated[int, typer.Option(help="samples of each set on which that share is measured; scores are of all")] = 32,
     time_limit: Annotated[float, typer.Option(help="seconds for the solver, and as many for the reasons")] = 60.0,
     limit: Annotated[int | None, typer.Option(help="read so many samples of each file")] = None,
-    seed: Seed = 0, device: Device = None,
+    seed: Seed = 0, device: Device = None, dtype: Dtype = "float32", chat_template: ChatTemplate = True,
 ) -> None:
     """Heads and MLPs to forget, to retain and in conflict, as CLUE finds them: conflicts.json, circuit.cnf (DIMACS, satisfiable if
     nothing is in conflict) and masks.safetensors (the weights of forget and of conflict nodes)."""
@@ -36,7 +36,7 @@ def conflicts(
             raise ValueError(f"--time-limit: expected seconds above 0, got {time_limit}")
         sets = [(file, load_samples(file, limit=limit)) for file in (forget, *retain)]
         _check_apart(*sets)
-        handle = load(model, device)
+        handle = load(model, device, dtype, chat_template)
         found = search(handle, sets[0], sets[1:], config, time_limit, say)
         config_file.write(folder, ctx)
         _write(folder, handle, found)

@@ -1,7 +1,7 @@
 """Evaluations that open-unlearning wrote (TOFU_EVAL.json, MUSE_SUMMARY.json, ...), kept beside a study's runs to compare with.
 
-Each is a folder `imported/<study>/<name>/` of the workspace, in the form of an evaluation of ours: LETHE_SUMMARY.json, evaluation.csv
-(a row per forget sample that the file knows) and manifest.json, which says where it is from.
+Each is a folder `imported/<study>/<name>/evaluation/` of the workspace, in the form of an evaluation of ours: LETHE_SUMMARY.json,
+evaluation.csv (a row per forget sample that the file knows) and manifest.json, which says where it is from.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import atomic, dataset, read_only, store, studies
+from analysis import atomic, dataset, place, read_only, store, studies
 from analysis.evaluation_metrics import NOT_COMPUTED
 from analysis.open_unlearning import BY_INDEX
 
@@ -26,9 +26,9 @@ def folder(study: studies.Study) -> Path:
 
 
 def imported(study: studies.Study) -> dict[str, Path]:
-    """Folders of the study's imported evaluations by name."""
-    found = (file.parent for file in sorted(folder(study).glob("*/manifest.json")))
-    return {path.name: path for path in found if store.SLUG.fullmatch(path.name)}
+    """Folders that hold the study's imported evaluations, by name."""
+    found = (file.parents[1] for file in sorted(folder(study).glob("*/evaluation/manifest.json")))
+    return {path.name: path for path in found if place.SLUG.fullmatch(path.name)}
 
 
 def bring_in(study: studies.Study, name: str, files: Mapping[str, bytes]) -> str:
@@ -38,7 +38,7 @@ def bring_in(study: studies.Study, name: str, files: Mapping[str, bytes]) -> str
     Raises ValueError naming the file and the metric or sample at fault, or where a file is of another forget set; in read-only mode.
     """
     read_only.refuse("importing an evaluation")
-    target = folder(study) / store.check_slug(name)
+    target = folder(study) / store.check_slug(name) / "evaluation"
     if not files:
         raise ValueError("expected an EVAL or a SUMMARY file of open-unlearning, got none")
     samples = {sample.row: sample for sample in dataset.read_samples(study.forget)[0]}
@@ -123,8 +123,8 @@ def _by_sample(metric: str, found: Any, samples: Mapping[int, dataset.Sample]) -
             continue  # open-unlearning has null for a sample that it dropped
         said = values.get("ground_truth")
         if isinstance(said, str) and said.strip() != sample.answer.strip():
-            raise ValueError(f"{metric}: sample {index} has the answer {said[:40]!r}, but this study's forget set {sample.answer[:40]!r}: "
-                             "it is of another set")
+            known = f"{said[:40]!r} is its answer, {sample.answer[:40]!r} that of this study's row"
+            raise ValueError(f"{metric}: sample {index} is of another forget set: {known}")
         rows[sample.row] = {column: known for key, column in columns.items() if (known := _cell(values.get(key))) is not None}
     return rows
 

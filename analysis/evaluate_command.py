@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from analysis import atomic, config_file
-from analysis.command import Device, File, Limit, Model, Output, bad_input_exits, load, say
+from analysis.command import ChatTemplate, Device, Dtype, File, Limit, Model, Output, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
 N_RETAIN = 160  # retain samples measured unless asked for more, spread evenly over the set
@@ -15,7 +15,7 @@ N_RETAIN = 160  # retain samples measured unless asked for more, spread evenly o
 
 @app.command()
 def evaluate(
-    ctx: typer.Context, model: Model, forget: File, retain: File, output: Output,
+    ctx: config_file.Context, model: Model, forget: File, retain: File, output: Output,
     original: Annotated[str | None, typer.Option(help="model before unlearning, for the change of its weights")] = None,
     retain_model: Annotated[str | None, typer.Option(help="model that never saw the forget set: forget quality, PrivLeak")] = None,
     holdout: Annotated[Path | None, typer.Option(help="samples no model saw, for membership inference")] = None,
@@ -23,7 +23,7 @@ def evaluate(
     relearn_rate: Annotated[float, typer.Option(help="learning rate of relearning; about 1e-5 for a model of 1B")] = 3e-4,
     durability: Annotated[bool, typer.Option(help="relearn and quantise, on copies")] = True,
     limit_retain: Annotated[int, typer.Option(min=1, help="retain samples that are measured, spread evenly")] = N_RETAIN,
-    limit: Limit = None, device: Device = None,
+    limit: Limit = None, device: Device = None, dtype: Dtype = "float32", chat_template: ChatTemplate = True,
 ) -> None:
     """What a model still knows, how it got there and whether that lasts: LETHE_EVAL.json, LETHE_SUMMARY.json, evaluation.csv."""
     with bad_input_exits(), atomic.output_folder(output, "LETHE_SUMMARY.json") as folder:
@@ -40,7 +40,8 @@ def evaluate(
         sets = {"forget": load_samples(forget, limit=limit), "retain": _spread(load_samples(retain), limit_retain)}
         if holdout is not None:
             sets["holdout"] = load_samples(holdout)
-        handle, before, never = (None if name is None else load(name, device) for name in (model, original, retain_model))
+        loading = device, dtype, chat_template
+        handle, before, never = (None if name is None else load(name, *loading) for name in (model, original, retain_model))
         done = count()
         result, table, moved = measure_all(handle, **sets, original=before, retain_model=never, lasting=lasting,
                                            report=lambda phase: say(phase, next(done), n_parts(lasting, never)))

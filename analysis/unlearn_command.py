@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from analysis import atomic, config_file, store
-from analysis.command import Device, File, Limit, Model, Output, PresetName, Seed, bad_input_exits, load, say
+from analysis.command import ChatTemplate, Device, Dtype, File, Limit, Model, Output, PresetName, Seed, bad_input_exits, load, say
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -23,7 +23,7 @@ Rate = Annotated[int | None, typer.Option(min=1, help="steps between checkpoints
 
 @app.command()
 def unlearn(
-    ctx: typer.Context, model: Model, forget: File, retain: File, output: Output, method: Annotated[MethodName, typer.Option()],
+    ctx: config_file.Context, model: Model, forget: File, retain: File, output: Output, method: Annotated[MethodName, typer.Option()],
     preset: PresetName = "default", learning_rate: float | None = None, n_epochs: int | None = None, seed: Seed = 0,
     method_args: Arguments = None,
     retain_loss: Annotated[Literal["NLL", "KL"] | None, typer.Option(help="default: the preset's")] = None,
@@ -40,7 +40,7 @@ def unlearn(
     mask: Annotated[Path | None, typer.Option(help="weights that may change: safetensors of bools, or a folder of conflicts")] = None,
     what_if: Annotated[WhatIf | None, typer.Option(help="which masks of a folder of conflicts; default: clue")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where a killed run of this output was; without it, anew")] = False,
-    device: Device = None,
+    device: Device = None, dtype: Dtype = "float32", chat_template: ChatTemplate = True,
 ) -> None:
     """Unlearn the forget set: the model, steps.csv, samples.csv, trajectories.csv, config.yaml and manifest.json. A run that was killed
     goes on bit for bit with --resume; the same command without it starts anew and replaces what there is."""
@@ -62,7 +62,7 @@ def unlearn(
         masks = _masks(mask, what_if)
         options = {"difficulty": _difficulty(sampling, scores, sets[0]), "resume": _found(output, resume),
                    "checkpoint_every": checkpoint_every, "again": _again(ctx, config)}
-        handle = load(model, device)
+        handle = load(model, device, dtype, chat_template)
         options |= _staged(masks, what_if or "clue", handle, sets[0], config)
         summary = record_run(handle, *sets, config, output, _say, **options)
     if summary["stopped_early"]:
@@ -101,7 +101,7 @@ def _argued(method: Any, given: str | None) -> Any:
     return replace(method, **values)
 
 
-def _again(ctx: typer.Context, config: Any) -> dict[str, Any]:
+def _again(ctx: config_file.Context, config: Any) -> dict[str, Any]:
     """What config.yaml says: what the command was given, and what it took from the preset."""
     from analysis.record import describe
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import atomic, evaluation_metrics, jobs, outcomes, runs, store, studies
-from components import cached, demo_mode, evaluation_plot, layout, state
+from components import cached, demo_mode, equivalent_command, evaluation_plot, imported_panel, layout, queue_panel, state
 from components.run_form import short
 
 MOST = 4  # runs side by side
@@ -19,6 +19,7 @@ GROUPS = {  # beginnings of the metrics' names; the first that fits
     "Utility": ("retain_", "model_utility"),
     "Durability": ("relearn_", "int"),
     "Weights": ("parameter_change_",),
+    "Imported": (),  # whatever no other group has: metrics of open-unlearning that are not measured here
 }
 DIRECTIONS = {
     "lower": "lower = more forgotten", "higher": "higher = more forgotten", "near_half": "0.5 = not told apart",
@@ -41,31 +42,41 @@ are measured. *int8, int4*: the weights are rounded first. Each figure is of one
 def show(study: studies.Study, records: dict[str, runs.RunRecord], chosen: str, compared: Collection[str] = ()) -> None:
     """The section below its heading. `records` by run id; `chosen`: the run of the page; others can be set beside it, at first those
     that are `compared`."""
+    section = st.container()
+    imported_panel.show(study)  # below, but first: what it brings in is offered at once
+    with section:
+        _compared(study, records, chosen, compared, imported_panel.labelled(study))
+
+
+def _compared(
+    study: studies.Study, records: dict[str, runs.RunRecord], chosen: str, compared: Collection[str], imported: dict[str, Path]
+) -> None:
     others = [name for name, r in records.items() if name != chosen and (r.folder / "evaluation" / "LETHE_SUMMARY.json").is_file()]
+    others += imported
     beside = st.multiselect(
         "Beside it", others, [name for name in compared if name in others][: MOST - 1], max_selections=MOST - 1, key="evaluation_runs",
-        placeholder="up to three other evaluated runs", bind="query-params",
+        placeholder="up to three other evaluated runs, or imported evaluations", bind="query-params",
     ) if others else []
     found: dict[str, outcomes.Evaluation] = {}
+    folders = {name: record.folder for name, record in records.items()} | imported
     for name in (chosen, *beside):
-        record = records[name]
         try:
-            evaluation = cached.evaluation(record.folder)
+            evaluation = cached.evaluation(folders[name])
         except ValueError as error:
             layout.problem("An evaluation cannot be read.", str(error))
             continue
         if evaluation is not None:
             found[name] = evaluation
         elif name == chosen:
-            _missing(study, record)
+            _missing(study, records[chosen])
     if not found:
         return
     original = before(study, records[chosen])
     _figures(original, found, f"{study.slug}-evaluation.csv")
     if len(original) <= len(MEASURED_BY_RUNS):
         with st.expander("Before: only the answer probabilities are known. How to measure the rest"):
-            st.code(jobs.command_line(command(study, short(study.model), study.results)), language="bash", wrap_lines=True)
-    layout.computed(EXPLANATION, {run: outcomes.provenance(records[run].folder / "evaluation" / "manifest.json") for run in found})
+            equivalent_command.code(command(study, short(study.model), study.results))
+    layout.computed(EXPLANATION, {run: outcomes.provenance(folders[run] / "evaluation" / "manifest.json") for run in found})
 
 
 def before(study: studies.Study, record: runs.RunRecord) -> dict[str, Any]:
@@ -115,7 +126,9 @@ def table(original: dict[str, Any], found: dict[str, dict[str, Any]]) -> pd.Data
 def _names(beginnings: tuple[str, ...], found: dict[str, dict[str, Any]]) -> list[str]:
     """Metrics of a group that some run has a number for; those of METRICS first, in its order."""
     names = dict.fromkeys([*evaluation_metrics.METRICS, *(name for summary in found.values() for name in summary)])
-    return [n for n in names if n.startswith(beginnings) and any(_is_number(summary.get(n)) for summary in found.values())]
+    known = tuple(beginning for group in GROUPS.values() for beginning in group)
+    fits = {name: name.startswith(beginnings) if beginnings else not name.startswith(known) for name in names}
+    return [n for n in names if fits[n] and any(_is_number(summary.get(n)) for summary in found.values())]
 
 
 def _label(name: str) -> str:
@@ -161,8 +174,12 @@ def _missing(study: studies.Study, record: runs.RunRecord) -> None:
     output = record.folder / "evaluation"
     last = next((job for job in jobs.jobs() if job.output == output.resolve()), None)
     if last is not None and last.state != "done":
-        st.info(f"Evaluation: {last.state}. {last.cause or ''}" if last.active else f"The last evaluation ended as {last.state}.")
+        if last.state in ("failed", "interrupted"):
+            layout.problem(f"The last evaluation ended as {last.state}. Cause:", last.cause or "not known")
+        else:
+            st.info(f"Evaluation: {last.state}.")
         st.page_link("pages/unlearn.py", label="See the job", query_params=state.carried() | {"job": last.id})
+    queue_panel.show(key="evaluation")
     if last is None or not last.active:
         _start(study, record)
 
@@ -177,8 +194,7 @@ def _start(study: studies.Study, record: runs.RunRecord) -> None:
             layout.problem("The evaluation was not started.", str(error))
             return
         st.switch_page("pages/unlearn.py", query_params=state.carried() | {"job": job})
-    with st.expander("The command that it runs"):
-        st.code(jobs.command_line(arguments), language="bash", wrap_lines=True)
+    equivalent_command.show(arguments)
 
 
 def command(study: studies.Study, model: str, folder: Path) -> list[str]:

@@ -37,7 +37,7 @@ STOREYS = [
      "report", "report_data", "report_tables", "report_words", "report_svg", "report_charts", "report_graphs", "report_runs",
      "report_rerun", "eval_import"},
     {"command", "workspace_command", "config_file", "unlearn_command", "conversion", "sensitivity_command", "curricula_command", "alone_command", "demo_command",
-     "evaluate_command", "conflicts_command", "masks_command", "report_command", "study_command"},
+     "evaluate_command", "conflicts_command", "masks_command", "report_command", "import_command", "study_command"},
     {"__main__", "__init__"},
 ]
 

@@ -179,7 +179,7 @@ def test_the_command_writes_its_files(folder, tmp_path):
     others = ["--holdout", folder / "holdout.jsonl", "--original", folder / "model", "--retain-model", folder / "model"]
     result = run(folder, tmp_path / "out", *others, "--relearn", 2, "--relearn", 1, "--limit-retain", 3)
     assert result.exit_code == 0, result.output
-    names = {"LETHE_EVAL.json", "LETHE_SUMMARY.json", "evaluation.csv", "parameter_change.csv", "manifest.json"}
+    names = {"LETHE_EVAL.json", "LETHE_SUMMARY.json", "evaluation.csv", "parameter_change.csv", "manifest.json", "config.yaml"}
     assert {file.name for file in (tmp_path / "out").iterdir()} == names
     full, short = (json.loads((tmp_path / "out" / f"LETHE_{name}.json").read_text()) for name in ("EVAL", "SUMMARY"))
     assert {name: metric["agg_value"] for name, metric in full.items()} == short

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from analysis import atomic, conflict_map
 from analysis.dataset import load_samples
 from analysis.model import load_model
+from analysis.runs import config_of
 from analysis.unlearn_command import WhatIf, app
 from analysis.what_if import WHAT_IFS, stages_of
 from tests.analysis.test_conflict_map import made_map, node
@@ -48,7 +48,7 @@ def test_options_reach_the_run(folder, tmp_path):
                "--precision", "bf16", "--lora-rank", 2, "--retain-floor", 1e-9, "--evaluate-every", 1, "--checkpoint-every", 3]
     result = run(folder, tmp_path / "run", *options)
     assert result.exit_code == 0, result.output
-    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    config = config_of(tmp_path / "run")
     assert config["method_args"]["retain_loss"] == "KL" and config["sampling"] == "CGA" and config["sampling_args"]["refresh"] == 2
     assert [config[k] for k in ("batch_size", "n_accumulation", "precision", "lora_rank", "evaluate_every")] == [1, 2, "bf16", 2, 1]
     assert set(load_file(tmp_path / "run" / "model" / "model.safetensors")) == set(load_file(folder / "model" / "model.safetensors"))
@@ -69,7 +69,7 @@ def test_a_mask_from_a_file_freezes_the_saved_model(folder, tmp_path):
     assert {name for name in before if not torch.equal(before[name], after[name])} == {LAYER}
     same = (before[LAYER] == after[LAYER]).flatten().numpy()
     assert (same == (np.arange(16 * 24) % 2 == 1)).all()
-    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    config = config_of(tmp_path / "run")
     assert len(config["mask"]) == 16 and config["what_if"] is None
     assert config["stages"] == [{"name": "mask", "n_epochs": 2, "n_parameters": 16 * 12, "with_retain": True}]
 
@@ -107,7 +107,7 @@ def test_a_conflict_map_trains_its_two_stages(folder, conflicts, tmp_path):
     for layer, head in ((0, 2), (1, 1)):
         output = moved[f"transformer.h.{layer}.attn.c_proj.weight"]
         assert output[4 * head : 4 * head + 4].all() and output.sum() == 4 * 16
-    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    config = config_of(tmp_path / "run")
     assert config["what_if"] == "clue" and [(s["name"], s["n_epochs"]) for s in config["stages"]] == [("forget", 1), ("conflict", 3)]
     assert pd.read_csv(tmp_path / "run" / "steps.csv").stage.tolist() == ["forget"] + ["conflict"] * 3
 
@@ -131,7 +131,7 @@ def test_the_runs_seed_draws_the_random_nodes(folder, conflicts, tmp_path):
 def test_every_what_if_of_a_conflict_map_runs(what_if, stages, folder, conflicts, tmp_path):
     result = run(folder, tmp_path / "run", "--mask", conflicts, "--what-if", what_if)
     assert result.exit_code == 0, result.output
-    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    config = config_of(tmp_path / "run")
     assert config["what_if"] == what_if and [stage["name"] for stage in config["stages"]] == stages
 
 
