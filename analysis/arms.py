@@ -41,34 +41,35 @@ def n_workers(handle: ModelHandle, asked: int | None) -> int:
 
 
 def each(
-    run: Callable[..., Row], model: str, device: str | None, runs: list[tuple], workers: int, report: Callable[[str, int, int], None]
+    run: Callable[..., Row], model: str, loading: tuple, runs: list[tuple], workers: int, report: Callable[[str, int, int], None]
 ) -> list[Row]:
     """`run(handle, *arguments)` for each of `runs`. With more than one worker they share the machine as processes of one thread
-    each, and come in the order in which they end; the figures are the same up to rounding."""
+    each, and come in the order in which they end; the figures are the same up to rounding. `loading`: what
+    `load_model` is given beside the name."""
     rows = []
-    for row in _rows(run, model, device, runs, workers):
+    for row in _rows(run, model, loading, runs, workers):
         rows.append(row)
         report(f"{row['method']}, {row['arm']}, seed {row['seed']}: run", len(rows), len(runs))
     return rows
 
 
-def _rows(run: Callable[..., Row], model: str, device: str | None, runs: list[tuple], workers: int) -> Iterator[Row]:
+def _rows(run: Callable[..., Row], model: str, loading: tuple, runs: list[tuple], workers: int) -> Iterator[Row]:
     if workers == 1:
-        handle = load_model(model, device)
+        handle = load_model(model, *loading)
         yield from (run(handle, *arguments) for arguments in runs)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         try:
-            yield from (done.result() for done in as_completed([pool.submit(_in_a_process, run, model, device, *a) for a in runs]))
+            yield from (done.result() for done in as_completed([pool.submit(_in_a_process, run, model, loading, *a) for a in runs]))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _in_a_process(run: Callable[..., Row], model: str, device: str | None, *arguments) -> Row:
+def _in_a_process(run: Callable[..., Row], model: str, loading: tuple, *arguments) -> Row:
     import torch
 
     torch.set_num_threads(1)
-    return run(load_model(model, device), *arguments)
+    return run(load_model(model, *loading), *arguments)
 
 
 def batches(handle: ModelHandle, *sets: list[Sample]) -> list[TokenBatch]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from analysis import atomic, store
-from analysis.command import AblationName, Device, File, Model, Output, Seed, bad_input_exits, load
+from analysis.command import AblationName, ChatTemplate, Device, Dtype, File, Model, Output, Seed, bad_input_exits, load
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -14,7 +14,7 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command("import-eap-ig")
 def import_eap_ig(
     model: Model, data: File, folder: Annotated[Path, typer.Option(help="EAP-IG graphs, SAMPLE_ID.json each")], output: Output,
-    ablation: AblationName = "zero", device: Device = None,
+    ablation: AblationName = "zero", device: Device = None, dtype: Dtype = "float32", chat_template: ChatTemplate = True,
 ) -> None:
     """Read circuits that EAP-IG's Graph.to_json wrote, of this model and these samples: a folder as `circuits` writes it."""
     with bad_input_exits(), atomic.output_folder(output, "circuits.json") as target:
@@ -23,7 +23,7 @@ def import_eap_ig(
         from analysis.exchange import read_folder
 
         samples = load_samples(data)
-        handle = load(model, device)
+        handle = load(model, device, dtype, chat_template)
         found = read_folder(folder, handle.fingerprint, handle.index)
         if unknown := sorted({circuit.sample_id for circuit in found} - {sample.id for sample in samples}):
             raise ValueError(f"{folder / unknown[0]}.json: no sample of {data} has this id")

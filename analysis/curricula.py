@@ -26,18 +26,18 @@ COLUMNS = [
 
 def compare(
     model: str, forget: list[Sample], retain: list[Sample], configs: list[UnlearningConfig], hardness: Float[np.ndarray, " n_forget"],
-    n_seeds: int, device: str | None = None, n_workers: int = 1, report: Callable[[str, int, int], None] = lambda *_: None,
+    n_seeds: int, loading: tuple = (), n_workers: int = 1, report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> pd.DataFrame:
     """Every config under every arm with seeds 0 to n_seeds - 1: one row per run with `COLUMNS`.
 
     `hardness` (higher = harder) orders the curricula and picks the hard quarter of `forget_hard_probability`. All runs make as many
-    updates. With `n_workers` above 1 runs share the machine (`arms.each`).
+    updates. `loading`: what `load_model` is given beside the name. With `n_workers` above 1 runs share the machine (`arms.each`).
     """
     runs = [
         (forget, retain, replace(config, sampling=sampling, seed=seed), arm, hardness)
         for seed in range(n_seeds) for config in configs for arm, sampling in ARMS.items()
     ]
-    return arms.ordered(arms.each(_run, model, device, runs, n_workers, report), COLUMNS, list(ARMS))
+    return arms.ordered(arms.each(_run, model, loading, runs, n_workers, report), COLUMNS, list(ARMS))
 
 
 def _run(

@@ -16,7 +16,7 @@ from analysis.evaluation_metrics import RELEARN_STEPS, RETAIN_MODEL, after_quant
 from analysis.graph import GraphIndex
 from analysis.losses import answer_log_prob
 from analysis.measure import Measured
-from analysis.model import ModelHandle
+from analysis.model import ModelHandle, trainable_copy
 from analysis.open_unlearning import by_index, metric, missing, needs
 from analysis.tokens import TokenBatch
 
@@ -53,7 +53,7 @@ def relearn(
     A copy is trained, from the answers alone, without weight decay or dropout. What comes back in samples outside `rows` was
     hidden rather than forgotten, as far as a model that never knew them does not gain the same.
     """
-    model = copy.deepcopy(model).requires_grad_(True)
+    model = trainable_copy(model)
     part = forget.select(rows).to(next(model.parameters()).device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0)
     for step in range(1, max(steps, default=0) + 1):

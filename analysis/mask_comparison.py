@@ -46,22 +46,22 @@ def impossible(handle: ModelHandle, found: ConflictMap) -> dict[str, str]:
 
 def compare(
     model: str, forget: list[Sample], retain: list[Sample], configs: list[UnlearningConfig], found: ConflictMap, compared: list[str],
-    n_seeds: int, relearning_rate: float = Durability.learning_rate, device: str | None = None, n_workers: int = 1,
+    n_seeds: int, relearning_rate: float = Durability.learning_rate, loading: tuple = (), n_workers: int = 1,
     report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> pd.DataFrame:
     """Every config under each of the `compared` arms with seeds 0 to n_seeds - 1: one row per run with `COLUMNS`.
 
     A seed decides the order of the samples, and which nodes the random mask takes. `n_touched`: parameters that a stage may change,
     `share_touched`: of all that the model has. `relearned_probability`: as `evaluate` measures it, after `N_RELEARNING` steps at
-    `relearning_rate`. All runs make as many updates. With `n_workers` above 1 runs share the machine (`arms.each`). Raises ValueError
-    for less than two epochs.
+    `relearning_rate`. `loading`: what `load_model` is given beside the name. All runs make as many updates. With `n_workers` above 1
+    runs share the machine (`arms.each`). Raises ValueError for less than two epochs.
     """
     split_epochs(min(config.n_epochs for config in configs))  # before an hour of runs, not after
     runs = [
         (forget, retain, replace(config, seed=seed), arm, found, relearning_rate)
         for seed in range(n_seeds) for config in configs for arm in compared
     ]
-    return arms.ordered(arms.each(_run, model, device, runs, n_workers, report), COLUMNS, ARMS)
+    return arms.ordered(arms.each(_run, model, loading, runs, n_workers, report), COLUMNS, ARMS)
 
 
 def _run(

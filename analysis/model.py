@@ -1,5 +1,6 @@
 """Loading a causal language model and its tokenizer; the only file that does."""
 
+import copy
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -155,6 +156,12 @@ def handle_of(model: nn.Module, tokenizer: Any, name: str) -> ModelHandle:
         raise ModelError(f"{name}: {error}") from error
     model.eval().requires_grad_(False)
     return ModelHandle(name, fingerprint(model), model, tokenizer, index, next(model.parameters()).device)
+
+
+def trainable_copy(model: nn.Module) -> nn.Module:
+    """A copy to be trained, in float32 where the weights are in half precision: a small step would be lost in 8 or 11 bits."""
+    copied = copy.deepcopy(model).requires_grad_(True)
+    return copied.float() if next(copied.parameters()).dtype.itemsize < 4 else copied
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from analysis.lora import add_adapters
 from analysis.methods import Method
+from analysis.model import trainable_copy
 from analysis.stages import Stage, check_stages, stage_of
 from analysis.tokens import TokenBatch
 
@@ -28,7 +29,7 @@ class Trainer:
             check_stages(stages, config.n_epochs, config.lora_rank, dict(handle.model.named_parameters()))
         self.config = config
         self.stages = (Stage("all", config.n_epochs, None),) if stages is None else tuple(stages)
-        self.model = copy.deepcopy(handle.model).requires_grad_(True)
+        self.model = trainable_copy(handle.model)
         self.method: Method = copy.copy(config.method)
         self.method.prepare(self.model, forget, handle.tokenizer)
         if config.lora_rank is not None:

@@ -29,7 +29,7 @@ def samples_of(folder):  # noqa: F811
 @pytest.fixture(scope="module")
 def table(folder, samples_of):  # noqa: F811
     config = UnlearningConfig(NPO(), learning_rate=1e-2, n_epochs=2, batch_size=4)
-    return compare(str(folder / "model"), *samples_of, [config], HARDNESS, 2, "cpu")
+    return compare(str(folder / "model"), *samples_of, [config], HARDNESS, 2, ("cpu",))
 
 
 def test_every_arm_and_seed_makes_as_many_updates(table):
@@ -61,7 +61,7 @@ def test_the_easy_first_arm_begins_with_the_low_end_of_hardness(table, folder, s
 
 def test_without_learning_no_arm_differs(folder, samples_of):  # noqa: F811
     config = UnlearningConfig(NPO(), learning_rate=1e-12, n_epochs=2, batch_size=8)
-    still = summary(compare(str(folder / "model"), *samples_of, [config], HARDNESS, 2, "cpu"))
+    still = summary(compare(str(folder / "model"), *samples_of, [config], HARDNESS, 2, ("cpu",)))
     assert still[["forget_minus_uniform", "retain_minus_uniform", "forget_hard_minus_uniform"]].abs().max(axis=None) < 1e-6
 
 

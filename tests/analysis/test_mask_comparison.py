@@ -60,7 +60,7 @@ def found(loaded):
 
 @pytest.fixture(scope="module")
 def table(folder, samples_of, found):  # noqa: F811
-    return compare(str(folder / "model"), *samples_of, [CONFIG], found, list(ARMS), 1, device="cpu")
+    return compare(str(folder / "model"), *samples_of, [CONFIG], found, list(ARMS), 1, loading=("cpu",))
 
 
 def batches(handle, samples_of):
@@ -98,7 +98,7 @@ def test_the_unmasked_arm_is_the_plain_run_relearnt_as_evaluate_does(table, load
 
 
 def test_an_arm_is_the_run_with_its_stages_and_a_seed_draws_its_own_random_nodes(folder, loaded, samples_of, found):  # noqa: F811
-    made = compare(str(folder / "model"), *samples_of, [CONFIG], found, ["random"], 2, device="cpu")
+    made = compare(str(folder / "model"), *samples_of, [CONFIG], found, ["random"], 2, loading=("cpu",))
     forget, retain = batches(loaded, samples_of)
     left = {}
     for drawn in (0, 1):
@@ -111,7 +111,7 @@ def test_an_arm_is_the_run_with_its_stages_and_a_seed_draws_its_own_random_nodes
 
 def test_without_learning_no_arm_differs_and_without_relearning_nothing_comes_back(folder, samples_of, found, loaded):  # noqa: F811
     still = replace(CONFIG, learning_rate=1e-12, n_epochs=2)
-    made = compare(str(folder / "model"), *samples_of, [still], found, ["unmasked", "clue", "random"], 1, 0.0, device="cpu")
+    made = compare(str(folder / "model"), *samples_of, [still], found, ["unmasked", "clue", "random"], 1, 0.0, loading=("cpu",))
     forget = batches(loaded, samples_of)[0]
     others = np.delete(np.exp(-answer_nll(loaded.model, forget)), durability.relearned_rows(len(forget)))
     assert np.allclose(made["relearned_probability"], others.mean(), rtol=1e-5)
