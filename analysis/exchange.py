@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 
 from analysis.circuit import Circuit, EdgeMask, Scores, edges_frame, kind, nodes_frame, to_networkx
-from analysis.graph import GraphIndex
+from analysis.graph import GraphIndex, index_of
 
 Format = Literal["eap-ig", "graphml", "attribution-graph"]
 SIZES = ("n_layers", "n_heads", "d_model")
@@ -61,6 +61,8 @@ def read_eap_ig(content: Any, index: GraphIndex | None = None) -> tuple[Scores, 
             raise ValueError(f"expected an EAP-IG graph, an object with cfg, nodes and edges; {key!r} is missing or no object")
     found = _index_of(content["cfg"], index)
     _same_names("node", set(content["nodes"]), {*found.forward_names, "logits"})
+    if found.n_edges > 2 * len(content["edges"]) + 1000:  # before they are named: cfg may say any number
+        raise ValueError(f"expected {found.n_edges:,} edges, as the graph in cfg has, got {len(content['edges']):,}")
     places = {found.edge_name(int(u), int(v)): (int(u), int(v)) for u, v in np.argwhere(found.real_edges)}
     _same_names("edge", set(content["edges"]), set(places))
     scores = np.zeros((found.n_forward, found.n_backward), dtype=np.float32)
@@ -89,9 +91,9 @@ def _index_of(cfg: dict[str, Any], index: GraphIndex | None) -> GraphIndex:
     if wrong or not isinstance(cfg.get("parallel_attn_mlp"), bool):
         name = wrong[0] if wrong else "parallel_attn_mlp"
         expected = "a whole number of at least 1" if wrong else "true or false"
-        raise ValueError(f"cfg: expected {name} to be {expected}, got {cfg.get(name)!r}")
+        raise ValueError(f"cfg: expected {name} to be {expected}, got {cfg.get(name)!r:.80}")
     if index is None:
-        return GraphIndex(cfg["n_layers"], cfg["n_heads"], cfg["n_heads"], cfg["d_model"], cfg["parallel_attn_mlp"])
+        return index_of(cfg | {"n_kv_heads": cfg["n_heads"]})
     for key in (*SIZES, "parallel_attn_mlp"):
         if cfg[key] != getattr(index, key):
             raise ValueError(f"cfg: the model has {key} {getattr(index, key)}, the file {cfg[key]}; give the circuit's own model")
@@ -109,9 +111,9 @@ def _edge(name: str, edge: Any) -> tuple[float, bool]:
     score, kept = (edge.get("score"), edge.get("in_graph")) if isinstance(edge, dict) else (None, None)
     is_number = isinstance(score, int | float) and not isinstance(score, bool)
     if not (is_number and abs(score) <= LARGEST):  # NaN, infinity and endless integers alike
-        raise ValueError(f"edge {name!r}: expected a finite number as score, got {score!r}")
+        raise ValueError(f"edge {name!r}: expected a finite number as score, got {score!r:.80}")
     if not isinstance(kept, bool):
-        raise ValueError(f"edge {name!r}: expected true or false as in_graph, got {kept!r}")
+        raise ValueError(f"edge {name!r}: expected true or false as in_graph, got {kept!r:.80}")
     return score, kept
 
 

@@ -6,9 +6,12 @@ v inputs, then the MLP; last `logits`. With grouped-query attention K and V colu
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
+
+MOST = {"n_layers": 1000, "n_heads": 1000, "n_kv_heads": 1000, "d_model": 10**6}  # that a file may name
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,13 @@ class GraphIndex:
     @property
     def n_backward(self) -> int:
         return self.n_layers * (3 * self.n_heads + 1) + 1
+
+    @property
+    def n_edges(self) -> int:
+        """The number of `real_edges`, by arithmetic: those of sizes that a file made up could fill the memory."""
+        columns, rows, steps = 3 * self.n_heads + 1, self.n_heads + 1, self.n_layers * (self.n_layers - 1) // 2
+        own = 0 if self.parallel_attn_mlp else self.n_heads * self.n_layers
+        return columns * (self.n_layers + rows * steps) + own + self.n_forward
 
     def head_rows(self, layer: int) -> slice:
         start = 1 + layer * (self.n_heads + 1)
@@ -92,3 +102,13 @@ class GraphIndex:
 
     def edge_name(self, source: int, destination: int) -> str:
         return f"{self.forward_names[source]}->{self.backward_names[destination]}"
+
+
+def index_of(record: Any) -> GraphIndex:
+    """The graph of a file's sizes (`dataclasses.asdict` of a GraphIndex). Raises ValueError for what no model has."""
+    sizes = {name: record.get(name) if isinstance(record, dict) else None for name in MOST}
+    if wrong := [name for name, size in sizes.items() if type(size) is not int or not 1 <= size <= MOST[name]]:
+        raise ValueError(f"graph: expected {wrong[0]} to be a whole number of 1 to {MOST[wrong[0]]:,}, got {sizes[wrong[0]]!r:.40}")
+    if not isinstance(parallel := record.get("parallel_attn_mlp", False), bool):
+        raise ValueError(f"graph: expected parallel_attn_mlp to be true or false, got {parallel!r:.40}")
+    return GraphIndex(**sizes, parallel_attn_mlp=parallel)

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.plain_files import one_line
 from analysis.runs import Run
 
 CONTROL = "GradAscent"  # it destroys the model: what it leaves last says nothing about forgetting
 READOUTS = ("final loss", "loss increase", "joint updates", "alone updates")  # the last from tables of the command `alone`
-ALONE_COLUMNS = ["sample_id", "method", "updates", "crossing", "forgotten"]
+ALONE_COLUMNS = {"sample_id": str, "method": str, "updates": int, "crossing": float, "forgotten": bool}
 
 
 def counts(run: Run) -> bool:
@@ -61,9 +62,9 @@ def alone_difficulty(tables: list[pd.DataFrame]) -> pd.Series:
 def read_alone(folder: Path) -> pd.DataFrame:
     """The rows of a folder's alone.csv, without those by the control. Raises ValueError if it holds no such table."""
     try:
-        table = pd.read_csv(folder / "alone.csv", dtype={"sample_id": str, "forgotten": bool})[ALONE_COLUMNS]
+        table = pd.read_csv(folder / "alone.csv", dtype=ALONE_COLUMNS)[list(ALONE_COLUMNS)]
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{folder}: expected alone.csv with {', '.join(ALONE_COLUMNS)}, as `alone` writes it: {error}") from error
+        raise ValueError(f"{folder}: expected alone.csv with {', '.join(ALONE_COLUMNS)}: {one_line(error)}") from error
     return table[table["method"] != CONTROL].reset_index(drop=True)
 
 

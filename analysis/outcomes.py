@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from analysis import atomic
+from analysis import atomic, plain_files
 from analysis.observed import CONTROL
 from analysis.runs import RunRecord, config_of
 
@@ -43,13 +42,13 @@ def read_evaluation(folder: Path) -> Evaluation | None:
     if not summary.is_file():
         return None
     try:
-        figures = json.loads(summary.read_text())
+        figures = plain_files.json_object(summary)
         rows, moved = _text_table(folder / "evaluation.csv"), _text_table(folder / "parameter_change.csv")
-        if not isinstance(figures, dict):
-            raise ValueError(f"an object of metrics in LETHE_SUMMARY.json, not {type(figures).__name__}")
+        if odd := [name for name, value in figures.items() if not isinstance(value, str | int | float | None)]:
+            raise ValueError(f"LETHE_SUMMARY.json: {odd[0][:40]!r} is neither a number nor text")
         return Evaluation(figures, _generations(rows), _moved(moved))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder}: expected an evaluation as `evaluate` writes it: {error}") from error
+        raise ValueError(f"{folder}: expected an evaluation as `evaluate` writes it: {plain_files.one_line(error)}") from error
 
 
 def _text_table(file: Path) -> pd.DataFrame:
@@ -77,7 +76,7 @@ def sampling(record: RunRecord) -> str:
         config = config_of(record.folder)
         name, order = str(config.get("sampling") or "Uniform"), (config.get("sampling_args") or {}).get("order")
         return str(order).replace("_", "-") if order else SAMPLINGS.get(name, name)
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
+    except (ValueError, TypeError, AttributeError):
         return "not known"
 
 
@@ -108,7 +107,7 @@ def _setup(record: RunRecord) -> str:
         config = config_of(record.folder)
         same = {name: value for name, value in config.items() if name != "seed"} | {"n_samples": record.n_samples}
         return json.dumps(same, sort_keys=True, default=str)
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
+    except (ValueError, TypeError, AttributeError):
         return record.name
 
 
@@ -139,10 +138,10 @@ def read_masks(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]
     columns = [f"{outcome}_{name}" for outcome in ("forget", "retain", "relearned") for name in (*MEASURED[:3], *MINUS)]
     tables = _tables(folder, "masks", MASKS, ["method", "arm", "n_seeds", "share_touched", *columns])
     try:
-        record = json.loads((folder / "masks.json").read_text())
-        if not isinstance(record, dict) or not isinstance(record.get("left_out"), dict):
+        record = plain_files.json_object(folder / "masks.json")
+        if not isinstance(record.get("left_out"), dict):
             raise ValueError("an object with left_out is expected")
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{folder / 'masks.json'}: expected what `compare-masks` writes: {error}") from error
     return *tables, record
 
@@ -161,13 +160,12 @@ def _table(file: Path, columns: list[str], command: str) -> pd.DataFrame:
     except KeyError as error:
         raise ValueError(f"{file}: expected the columns {', '.join(columns)}; {error.args[0]} is missing") from error
     except (OSError, ValueError) as error:
-        raise ValueError(f"{file}: expected a table as `{command}` writes it: {error}") from error
+        raise ValueError(f"{file}: expected a table as `{command}` writes it: {plain_files.one_line(error)}") from error
 
 
 def provenance(file: Path) -> dict[str, Any]:
     """What a result was computed from, as the record beside it says; empty where there is none that can be read."""
     try:
-        found = json.loads(file.read_text())
-    except (OSError, ValueError):
+        return plain_files.json_object(file)
+    except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}

@@ -6,16 +6,14 @@ is written it is called `<name>.partial` and has progress.json. Losses are nats 
 
 import contextlib
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from analysis import store, studies
+from analysis import place, plain_files, store, studies
 from analysis.cohorts import CohortRule, assign
 from analysis.dataset import Sample
 from analysis.links_out import way_out
@@ -26,6 +24,7 @@ COHORTS = ("hard", "middle", "easy", "unscored")
 SAMPLE_COLUMNS = {
     "sample_id": str, "nll_after": float, "probability_before": float, "probability_after": float, "forgotten_epoch": "Int64",
 }
+MORE_COLUMNS = {"nll_before": float, "forgotten_step": "Int64"}  # that earlier versions lack
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def list_runs(study: studies.Study) -> list[RunRecord]:
     found = []
     for parent in (study.results / "runs", runs_folder(study)):
         for folder in parent.glob("*"):
-            if store.SLUG.fullmatch(folder.name) and folder.suffix != ".partial":
+            if place.SLUG.fullmatch(folder.name) and folder.suffix != ".partial":
                 with contextlib.suppress(ValueError):
                     found.append(_read_record(folder)[0])
     return sorted(found, key=lambda record: record.name)
@@ -88,25 +87,25 @@ def _read_record(folder: Path) -> tuple[RunRecord, pd.DataFrame, dict[str, Any],
     if folder.is_relative_to(store.workspace()) and (link := way_out(folder)) is not None:
         raise ValueError(f"{folder.name}: {link.name} is a link that leads out of the workspace; put the files themselves there")
     try:
-        manifest = dict(json.loads((folder / "manifest.json").read_text()))
+        manifest = plain_files.json_object(folder / "manifest.json")
         config = config_of(folder)
-        samples = pd.read_csv(folder / "samples.csv", dtype=SAMPLE_COLUMNS)
+        samples = pd.read_csv(folder / "samples.csv", dtype=SAMPLE_COLUMNS | MORE_COLUMNS)
         return _record(folder, samples, config, dict(manifest.get("summary", {}))), samples, config, manifest
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         files = "manifest.json, config.yaml and samples.csv"
-        raise ValueError(f"{folder.name}: expected a finished run with {files}: {error}") from error
+        raise ValueError(f"{folder.name}: expected a finished run with {files}: {plain_files.one_line(error)}") from error
 
 
 def config_of(folder: Path) -> dict[str, Any]:
     """How a run was trained, as its manifest records it, else its config.yaml, which otherwise holds the command's flags."""
     file = folder / "manifest.json"
-    recorded = dict(json.loads(file.read_text())).get("config") if file.is_file() else None
-    return dict(recorded or yaml.safe_load((folder / "config.yaml").read_text()) or {})
+    recorded = plain_files.json_object(file).get("config") if file.is_file() else None
+    return dict(recorded) if recorded else plain_files.yaml_object(folder / "config.yaml")
 
 
 def _record(folder: Path, samples: pd.DataFrame, config: dict[str, Any], summary: dict[str, Any]) -> RunRecord:
     missing = [column for column in SAMPLE_COLUMNS if column not in samples]
-    if missing or samples.empty or samples.sample_id.duplicated().any():
+    if missing or samples.empty or samples.sample_id.duplicated().any() or samples.sample_id.isna().any():
         raise ValueError(f"samples.csv: expected one row per sample with {', '.join(SAMPLE_COLUMNS)}")
     return RunRecord(
         name=folder.name, folder=folder, shipped=not folder.is_relative_to(store.workspace()),
@@ -132,9 +131,11 @@ def _whole(value: Any) -> int | None:
 def read_progress(output: Path) -> dict[str, Any] | None:
     """step, n_steps, epoch, n_epochs, seconds, phase of a run that is being written; None before its first word."""
     try:
-        return json.loads((live_folder(output) / "progress.json").read_text())
-    except (OSError, ValueError):
+        found = plain_files.json_object(live_folder(output) / "progress.json")
+    except ValueError:
         return None
+    numbers = (found.get(name) for name in ("step", "n_steps", "epoch", "n_epochs", "seconds"))
+    return found if all(type(number) in (int, float) for number in numbers) and isinstance(found.get("phase"), str) else None
 
 
 def read_steps(output: Path) -> pd.DataFrame:

@@ -4,7 +4,7 @@ A study's own results live in the workspace (`LETHE_WORKSPACE`, else `workspace/
 `scores/` (scores.csv, scores.json), `circuits/` (circuits.safetensors, circuits.json, eap-ig/), `runs/<run>/` (see `runs`).
 """
 
-import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import atomic, exchange
+from analysis import atomic, exchange, plain_files
 from analysis.circuit import Circuit
-from analysis.graph import GraphIndex
-from analysis.place import PROJECT, check_slug, workspace  # noqa: F401 most know them by this file
+from analysis.graph import GraphIndex, index_of
+from analysis.place import PROJECT, SLUG, check_slug, workspace  # noqa: F401 most know them by this file
 
 DATA = PROJECT / "data"
 
@@ -33,9 +33,13 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         for column in frame:
             is_text = column in ("sample_id", "question", "answer", "template", "cud_role")
             frame[column] = frame[column].map(atomic.plain_cell) if is_text else pd.to_numeric(frame[column])
-        return frame, json.loads((folder / "scores.json").read_text())
+        ids = frame.get("sample_id", pd.Series(dtype=str))
+        if ids.empty or ids.duplicated().any() or (ids == "").any():
+            raise ValueError("expected a row per sample, each with a sample_id of its own")
+        return frame, plain_files.json_object(folder / "scores.json")
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder}: expected scores.csv and scores.json, as the command `score` writes them: {error}") from error
+        files = "scores.csv and scores.json, as the command `score` writes them"
+        raise ValueError(f"{folder}: expected {files}: {plain_files.one_line(error)}") from error
 
 
 def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any], record: dict[str, Any] | None = None) -> None:
@@ -61,23 +65,53 @@ def write_circuits(folder: Path, circuits: list[Circuit], config: dict[str, Any]
 
 
 def write_exports(folder: Path, circuits: list[Circuit], form: exchange.Format, prompts: list[str]) -> None:
-    """One file per circuit in another tool's format, named by the sample's id; prompts in the order of the circuits."""
+    """One file per circuit in another tool's format, named by the sample's id; prompts in the order of the circuits.
+
+    Raises ValueError if an id is no file's name."""
     for circuit, prompt in zip(circuits, prompts, strict=True):
+        if not re.fullmatch(r"[\w-][\w .-]{0,99}", circuit.sample_id):
+            raise ValueError(f"expected a sample's id that can name a file, got {circuit.sample_id[:80]!r}")
         atomic.write_bytes(folder / f"{circuit.sample_id}{exchange.suffix(form)}", exchange.exported(circuit, form, prompt))
 
 
 def read_circuits(folder: Path) -> tuple[dict[str, Circuit], dict[str, Any]] | None:
-    """Circuits by sample id, and the config they were computed with; None if they have not been computed."""
-    from safetensors.numpy import load_file
+    """Circuits by sample id, and the config they were computed with; None if they have not been computed.
+
+    Raises ValueError if they cannot be read."""
+    from safetensors import SafetensorError
 
     if not (folder / "circuits.json").is_file():
         return None
-    record = json.loads((folder / "circuits.json").read_text())
-    tensors = load_file(folder / "circuits.safetensors")
-    index = GraphIndex(**record["graph"])
-    rows = zip(record["sample_ids"], _spread(tensors["scores"], index), _spread(tensors["in_circuit"], index), strict=True)
-    circuits = {name: Circuit(name, record["fingerprint"], index, scores, kept) for name, scores, kept in rows}
-    return circuits, record["config"]
+    try:
+        return _circuits(folder)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
+        files = "circuits.json and circuits.safetensors, as the command `circuits` writes them"
+        raise ValueError(f"{folder}: expected {files}: {plain_files.one_line(error)}") from error
+
+
+def _circuits(folder: Path) -> tuple[dict[str, Circuit], dict[str, Any]]:
+    from safetensors.numpy import load_file
+
+    record = plain_files.json_object(folder / "circuits.json")
+    index, tensors = index_of(record.get("graph")), load_file(folder / "circuits.safetensors")
+    ids, fingerprint, config = (record[name] for name in ("sample_ids", "fingerprint", "config"))
+    scores, kept = tensors["scores"], tensors["in_circuit"]
+    _check_circuits(ids, scores, kept, index)
+    if not isinstance(fingerprint, str) or not isinstance(config, dict):
+        raise ValueError("expected fingerprint to be text and config an object")
+    rows = zip(ids, _spread(scores, index), _spread(kept, index), strict=True)
+    return {name: Circuit(name, fingerprint, index, row, edges) for name, row, edges in rows}, config
+
+
+def _check_circuits(ids: Any, scores: np.ndarray, kept: np.ndarray, index: GraphIndex) -> None:
+    """Raises ValueError unless there is a row per sample and a column per edge, of finite scores and of flags."""
+    if not isinstance(ids, list) or not ids or not all(isinstance(name, str) and name for name in ids) or len(set(ids)) < len(ids):
+        raise ValueError("expected sample_ids to be a list of different names")
+    for name, tensor, kind in (("scores", scores, "float32"), ("in_circuit", kept, "bool")):
+        if tensor.shape != (shape := (len(ids), index.n_edges)) or tensor.dtype != kind:
+            raise ValueError(f"expected {name} to be {kind} of {shape}, samples and edges, got {tensor.dtype} of {tensor.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError("expected finite scores")
 
 
 def _spread(edges: np.ndarray, index: GraphIndex) -> np.ndarray:

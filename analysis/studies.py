@@ -87,7 +87,7 @@ def sources(study: Study) -> dict[str, dict[str, Any]]:
     """What study.json says of where each set comes from: `file`, `read_as`, `n_left_out`. Empty where it says nothing of use."""
     try:
         found = json.loads((study.forget.parent / "study.json").read_text())["sources"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}
     return {str(key): entry for key, entry in found.items() if isinstance(entry, dict)} if isinstance(found, dict) else {}
 
@@ -107,7 +107,7 @@ def _read(file: Path) -> Study:
     try:
         record = json.loads(file.read_text())
         title, model, forget, retain = (record[key] for key in keys)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder.name}/study.json: expected an object with {', '.join(keys)}") from error
     if not all(isinstance(value, str) for value in (title, model, forget, retain)):
         raise ValueError(f"{folder.name}/study.json: expected text for {', '.join(keys)}")

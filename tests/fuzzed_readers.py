@@ -1,0 +1,315 @@
+"""Every reader of files, beside whole files that it reads: what fuzzing damages, and what it then calls.
+
+`made(root)` fills a workspace with one small study that has everything. A reader returns, or raises ValueError with one line that
+names the file: `outcome` says which, and raises what is neither.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from tests.mutations import damaged
+
+QUESTIONS = [(f"Where was person {i} born, \"there\"?", f"In town, {i}") for i in range(8)]
+STUDY = "studies/made"
+
+
+class Reader(NamedTuple):
+    """`files`: those that are damaged, by path in the workspace, each with its kind (`mutations.damaged`)."""
+
+    files: dict[str, str]
+    read: Callable[[Path], Any]
+
+
+def outcome(reader: Reader, root: Path) -> str:
+    """`ok` or `error`. Raises AssertionError for an error that is unclear, and whatever else the reader raises."""
+    try:
+        reader.read(root)
+    except ValueError as error:
+        said = str(error)
+        assert said.strip() and "\n" not in said.strip() and len(said) < 1000, f"not one line: {said[:300]!r}"
+        names = {part for file in reader.files for part in Path(file).parts[-2:]}
+        assert any(name in said for name in names), f"names no file: {type(error).__name__}: {said[:300]!r}"
+        assert type(error).__name__ not in said or type(error) is ValueError, f"speaks of Python: {said[:300]!r}"
+        return "error"
+    return "ok"
+
+
+def damage(reader: Reader, root: Path, whole: dict[str, bytes], rng: Random) -> str:
+    """Damage one file of the reader, seldom take it away; the others are whole. Returns which."""
+    name = rng.choice(list(reader.files))
+    if rng.random() < 0.01:
+        (root / name).unlink(missing_ok=True)
+    else:
+        (root / name).write_bytes(damaged(whole[name], reader.files[name], rng))
+    return name
+
+
+def made(root: Path) -> None:
+    """Fill the workspace `root`, which LETHE_WORKSPACE names."""
+    import pandas as pd
+
+    from analysis import atomic, store, studies
+    from analysis.dataset import load_samples
+    from tests.analysis.test_exchange import random_circuit
+    from tests.pages.conflict_fixture import write_map
+    from tests.pages.runs_fixture import write_curricula, write_evaluation, write_run
+
+    rows = [{"question": q, "answer": a, "corrupted_question": q, "meta": {"n": i}} for i, (q, a) in enumerate(QUESTIONS)]
+    (root / STUDY).mkdir(parents=True)
+    for name in ("forget", "retain"):
+        text = "".join(json.dumps(row | {"perturbed_answer": ["x", "y"]}) + "\n" for row in rows)
+        (root / STUDY / f"{name}.jsonl").write_text(text)
+    record = {"title": "Made", "model": "nowhere", "forget": "forget.jsonl", "retain": "retain.jsonl"}
+    atomic.write_json(root / STUDY / "study.json", record)
+    (root / "sets").mkdir()
+    (root / "sets/set.json").write_text(json.dumps(rows))
+    pd.DataFrame(rows).drop(columns="meta").to_csv(root / "sets/set.csv", index=False)
+    pd.DataFrame(rows).to_parquet(root / "sets/set.parquet")
+    study = studies.named("made")
+    samples = load_samples(study.forget)
+    write_scores(study.results / "scores", samples)
+    circuits = [replace(random_circuit(False), sample_id=sample.id) for sample in samples]
+    store.write_circuits(study.results / "circuits", circuits, {"n_edges": 20, "ablation": "zero"})
+    store.write_exports(root / "eap-ig", circuits[:1], "eap-ig", [""])
+    (root / "eap-ig" / f"{samples[0].id}.json").rename(root / "eap-ig/sample.json")
+    write_map(study.results / "conflicts")
+    folder = root / "runs/made/mine"
+    write_run(folder, study, "NPO")
+    atomic.write_bytes(folder / "steps.csv", b"step,epoch,forget_loss,retain_loss,seconds\n1,1,0.5,0.1,0.5\n2,1,0.5,,1\n")
+    progress = {"step": 1, "n_steps": 4, "epoch": 1, "n_epochs": 2, "seconds": 2.0, "phase": "unlearning"}
+    atomic.write_json(folder / "progress.json", progress)
+    write_evaluation(folder, study)
+    write_curricula(study)
+    write_comparisons(study.results, samples)
+    write_tensors(root)
+    write_model(root / "model")
+
+
+def write_scores(folder: Path, samples: list) -> None:
+    import pandas as pd
+
+    from analysis import atomic
+
+    n = len(samples)
+    frame = pd.DataFrame({
+        "sample_id": [s.id for s in samples], "row": range(n), "question": [s.question for s in samples],
+        "answer": [s.answer for s in samples], "n_answer_tokens": 3, "base_nll": 0.5, "token_frequency": 1.5, "template": "Where _?",
+        "fold": [i % 2 for i in range(n)], "cud": [i / n for i in range(n)], "cud_role": "scored", "mrd": [1 - i / n for i in range(n)],
+        "mrd_stderr": 0.01, "rank_cud": range(n, 0, -1), "rank_mrd": range(1, n + 1),
+    })
+    atomic.write_csv(folder / "scores.csv", frame)
+    atomic.write_json(folder / "scores.json", {"seed": 0, "fingerprint": "f" * 16, "config": {"cud": {"n_edges": 20}},
+                                               "mrd": {"sigma": 0.001, "n_pairs": 5, "settled": True}, "versions": {"torch": "2"}})
+
+
+def write_comparisons(results: Path, samples: list) -> None:
+    """masks/, alone/, validity.csv and a run's circuits/kept.csv: the first rows of those that are shipped."""
+    data = Path(__file__).parents[1] / "data/results"
+    for name in ("masks/masks.csv", "masks/summary.csv", "masks/masks.json", "validity.csv", "sensitivity/sensitivity.csv",
+                 "sensitivity/sensitivity.json"):
+        (results / name).parent.mkdir(exist_ok=True)
+        lines = (data / name).read_bytes().splitlines(keepends=True)
+        (results / name).write_bytes(b"".join(lines if name.endswith(".json") else lines[:9]))
+    rows = [f"{s.id},{i},NPO,12,11.4,True,0.1,1.2,0.9,0.3\n" for i, s in enumerate(samples)]
+    (results / "alone").mkdir()
+    head = "sample_id,row,method,updates,crossing,forgotten,nll_before,nll_after,probability_before,probability_after\n"
+    (results / "alone/alone.csv").write_text(head + "".join(rows))
+
+
+def write_tensors(root: Path) -> None:
+    """A mask of weights, and a checkpoint."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    (root / "checkpoint").mkdir()
+    save_file({"h.0.weight": np.ones((2, 3), dtype=bool)}, root / "mask.safetensors")
+    generator = np.random.default_rng(0).bit_generator.state
+    facts = {"step": 1, "stage": 0, "seconds": 1.0, "identity": {"seed": 0}, "sizes": {"steps.csv": 10}, "generator": generator,
+             "evaluations": [[0, 0]]}
+    tensors = {"weight/a": np.ones(2, np.float32), "optimiser/0/step": np.ones(1, np.float32), "order": np.arange(3),
+               "evaluation/0/forget": np.ones(2), "evaluation/0/retain": np.ones(2), "torch": np.zeros(8, np.uint8)}
+    save_file(tensors, root / "checkpoint/state.safetensors", {"facts": json.dumps(facts)})
+
+
+def write_model(folder: Path) -> None:
+    """A GPT-2 of two narrow layers with a tokenizer of letters."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from tests.tiny_models import random_model, tiny_config
+
+    letters = ["<end>", "<pad>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    raw = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    raw.pre_tokenizer, raw.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<end>", pad_token="<pad>").save_pretrained(folder)
+    random_model(tiny_config("gpt2", len(letters))).float().save_pretrained(folder)
+
+
+def _set(name: str) -> Reader:
+    def read(root: Path) -> None:
+        from analysis import dataset, truth_ratio
+
+        samples, _ = dataset.read_samples(root / name)
+        dataset.columns(root / name)
+        dataset.samples_hash(samples)
+        for sample in samples:
+            truth_ratio.alternatives(sample)
+            assert sample.answer.strip() and sample.prompt.encode() and f"{sample.corrupted_prompt}".encode()
+
+    return Reader({name: Path(name).suffix[1:]}, read)
+
+
+def _study(root: Path) -> None:
+    from analysis import studies
+
+    assert {one.slug for one in studies.known()} <= {"embedded", "made"}
+    study = studies.named("made")
+    for file in (study.forget, study.retain):
+        assert file.resolve().is_relative_to(root / STUDY)
+
+
+def _scores(root: Path) -> None:
+    from analysis import store
+
+    if found := store.read_scores(root / STUDY / "results/scores"):
+        frame, record = found
+        assert isinstance(record, dict)
+        assert frame[["cud", "mrd", "rank_cud", "rank_mrd", "base_nll"]].dtypes.map(lambda kind: kind.kind in "fiu").all()
+        assert frame["sample_id"].is_unique and {"question", "answer", "template"} <= set(frame)
+
+
+def _circuits(root: Path) -> None:
+    import numpy as np
+
+    from analysis import store
+    from analysis.circuit import edges_frame, nodes_frame
+
+    if found := store.read_circuits(root / STUDY / "results/circuits"):
+        circuits, config = found
+        assert isinstance(config, dict) and circuits
+        for circuit in circuits.values():
+            assert np.isfinite(circuit.scores).all() and circuit.in_circuit.dtype == bool
+            nodes_frame(edges_frame(circuit))
+
+
+def _eap_ig(root: Path) -> None:
+    from analysis import exchange
+    from analysis.graph import GraphIndex
+
+    exchange.read_folder(root / "eap-ig", "f", GraphIndex(3, 4, 4, 16))
+
+
+def _conflicts(root: Path) -> None:
+    from analysis import conflict_map
+
+    found = conflict_map.read(root / STUDY / "results/conflicts")
+    json.dumps(conflict_map.to_json(found))
+
+
+def _run(root: Path) -> None:
+    from analysis import outcomes, run_comparison, runs, studies
+
+    study = studies.named("made")
+    run = runs.read_run(root / "runs/made/mine")
+    assert [record.name for record in runs.list_runs(study)] == ["mine"]
+    outcomes.frame([run.record])
+    run_comparison.settings({"mine": run})
+    assert run.samples.sample_id.map(type).eq(str).all()
+
+
+def _progress(root: Path) -> None:
+    from analysis import runs
+
+    found = runs.read_progress(root / "runs/made/mine")
+    assert found is None or {"step", "n_steps", "epoch", "n_epochs", "seconds", "phase"} <= set(found)
+
+
+def _evaluation(root: Path) -> None:
+    from analysis import outcomes
+
+    found = outcomes.read_evaluation(root / "runs/made/mine/evaluation")
+    assert found is None or all(v is None or isinstance(v, (str, int, float)) for v in found.summary.values())
+
+
+def _curricula(root: Path) -> None:
+    from analysis import outcomes
+
+    outcomes.read_curricula(root / STUDY / "results/curricula")
+
+
+def _masks(root: Path) -> None:
+    from analysis import outcomes
+
+    outcomes.read_masks(root / STUDY / "results/masks")
+
+
+def _alone(root: Path) -> None:
+    from analysis import observed
+
+    table = observed.read_alone(root / STUDY / "results/alone")
+    if len(table):
+        observed.alone_difficulty([table])
+
+
+def _validity(root: Path) -> None:
+    from analysis import validity
+
+    validity.read_table(root / STUDY / "results/validity.csv", "x")
+
+
+def _checkpoint(root: Path) -> None:
+    from analysis import checkpoint
+
+    found = checkpoint.read(root / "checkpoint/state.safetensors", {"seed": 0})
+    assert found is None or found.evaluations is not None
+
+
+def _mask(root: Path) -> None:
+    from analysis import unlearn_command
+
+    unlearn_command._masks(root / "mask.safetensors", None)
+
+
+def _model(root: Path) -> None:
+    from analysis.model import load_model
+
+    load_model(root / "model", "cpu")
+
+
+def _sizes(root: Path) -> None:
+    from analysis import run_memory
+
+    shape = run_memory.RunShape("NPO", 8, 20)
+    shapes, config = run_memory.tensor_shapes(root / "model"), run_memory.model_config(root / "model")
+    assert all(size >= 0 for size in run_memory.estimate(shapes, config, shape).values())
+
+
+def _results(*names: str) -> dict[str, str]:
+    return {f"{STUDY}/results/{name}": Path(name).suffix[1:] for name in names}
+
+
+RUN = {f"runs/made/mine/{name}": Path(name).suffix[1:] for name in ("manifest.json", "config.yaml", "samples.csv", "steps.csv",
+                                                                    "trajectories.csv")}
+EVALUATION = {f"runs/made/mine/evaluation/{name}": Path(name).suffix[1:] for name in ("LETHE_SUMMARY.json", "evaluation.csv",
+                                                                                     "parameter_change.csv")}
+MODEL = {f"model/{name}": Path(name).suffix[1:] for name in ("config.json", "tokenizer.json", "tokenizer_config.json",
+                                                             "generation_config.json", "model.safetensors")}
+READERS = {
+    "set, JSONL": _set(f"{STUDY}/forget.jsonl"), "set, JSON": _set("sets/set.json"), "set, CSV": _set("sets/set.csv"),
+    "set, Parquet": _set("sets/set.parquet"), "study": Reader({f"{STUDY}/study.json": "json"}, _study),
+    "scores": Reader(_results("scores/scores.csv", "scores/scores.json"), _scores),
+    "circuits": Reader(_results("circuits/circuits.json", "circuits/circuits.safetensors"), _circuits),
+    "EAP-IG graph": Reader({"eap-ig/sample.json": "json"}, _eap_ig),
+    "conflict map": Reader(_results("conflicts/conflicts.json"), _conflicts), "run": Reader(RUN, _run),
+    "progress": Reader({"runs/made/mine/progress.json": "json"}, _progress), "evaluation": Reader(EVALUATION, _evaluation),
+    "curricula": Reader(_results("curricula/curricula.csv", "curricula/summary.csv"), _curricula),
+    "masks over seeds": Reader(_results("masks/masks.csv", "masks/summary.csv", "masks/masks.json"), _masks),
+    "alone": Reader(_results("alone/alone.csv"), _alone), "validity": Reader(_results("validity.csv"), _validity),
+    "checkpoint": Reader({"checkpoint/state.safetensors": "safetensors"}, _checkpoint),
+    "mask of weights": Reader({"mask.safetensors": "safetensors"}, _mask), "model": Reader(MODEL, _model),
+    "memory estimate": Reader({k: MODEL[k] for k in ("model/config.json", "model/model.safetensors")}, _sizes),
+}
