@@ -6,6 +6,7 @@ from typing import Any
 from analysis import jobs, store
 from analysis.dataset import samples_hash
 from analysis.report_data import Collected
+from analysis.studies import Study
 
 OUTPUT = "rerun"  # folder that the script fills, beside the program
 SAMPLINGS = {"Uniform": None, "CGA": "cga", "CGATwoLevel": "cga-released"}
@@ -24,26 +25,48 @@ OF_CONFLICTS = {"method": "--discovery", "ablation": "--ablation", "target": "--
 
 def commands(found: Collected) -> list[list[str]]:
     """Arguments of `python -m analysis`, in the order in which they can run."""
-    sets = ["--forget", short(found.study.forget), "--retain", short(found.study.retain)]
-    both = ["--model", short(found.study.model), *sets]
+    sets, both = sets_of(found.study), [*model(found.study), *sets_of(found.study)]
     made = []
     if (config := found.scores_record.get("config")) is not None:
-        made.append(["score", *both, *_score(config), "--output", f"{OUTPUT}/scores"])
+        made.append(of_scores(found.study, config))
     if (config := found.circuits_record.get("config")) is not None:
-        data = [*both[:2], "--data", short(found.study.forget)]
-        made.append(["circuits", *data, *_flags(config, OF_CIRCUITS), "--output", f"{OUTPUT}/circuits"])
+        made.append(of_circuits(found.study, config))
     if found.conflicts is not None:
-        made.append(["conflicts", *both, *_flags(found.conflicts.config, OF_CONFLICTS), "--output", f"{OUTPUT}/conflicts"])
+        made.append(of_conflicts(found.study, found.conflicts.config))
     for run in found.runs:
         folder = f"{OUTPUT}/runs/{run.record.name}"
         made.append(["unlearn", *both, "--method", run.record.method, *_run(found, run.config), "--output", folder])
         if run.record.name in found.evaluations:
-            made.append(["evaluate", "--model", f"{folder}/model", *sets, *_beside(found), "--output", f"{folder}/evaluation"])
+            unlearned = ["--model", f"{folder}/model", *found.study.model_arguments[2:]]
+            made.append(["evaluate", *unlearned, *sets, *_beside(found), "--output", f"{folder}/evaluation"])
     if found.validity is not None and found.circuits:
         runs = [word for name in found.counted for word in ("--run", f"{OUTPUT}/runs/{name}")]
         folders = ["--scores", f"{OUTPUT}/scores", "--circuits", f"{OUTPUT}/circuits"]
         made.append(["validity", *folders, *runs, "--output", f"{OUTPUT}/validity.csv"])
     return made
+
+
+def of_scores(study: Study, config: dict[str, Any]) -> list[str]:
+    """The command of scores with this recorded config."""
+    return ["score", *model(study), *sets_of(study), *_score(config), "--output", f"{OUTPUT}/scores"]
+
+
+def of_circuits(study: Study, config: dict[str, Any]) -> list[str]:
+    """The command of circuits with this recorded config."""
+    return ["circuits", *model(study), "--data", short(study.forget), *_flags(config, OF_CIRCUITS), "--output", f"{OUTPUT}/circuits"]
+
+
+def of_conflicts(study: Study, config: dict[str, Any]) -> list[str]:
+    """The command of a conflict map with this recorded config."""
+    return ["conflicts", *model(study), *sets_of(study), *_flags(config, OF_CONFLICTS), "--output", f"{OUTPUT}/conflicts"]
+
+
+def model(study: Study) -> list[str]:
+    return [short(word) for word in study.model_arguments]
+
+
+def sets_of(study: Study) -> list[str]:
+    return ["--forget", short(study.forget), "--retain", short(study.retain)]
 
 
 def script(found: Collected) -> bytes:

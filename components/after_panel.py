@@ -128,11 +128,12 @@ def _has_weights(record: RunRecord) -> bool:
 def _commands(study: studies.Study, record: RunRecord) -> str:
     """Make the weights again, then the circuits of all samples with them."""
     again = store.workspace() / "runs" / study.slug / f"{record.name}-again"[-64:]
-    circuits = ["circuits", "--model", str(again / "model"), "--data", str(study.forget), "--output", str(again / "circuits")]
+    unlearned = ["--model", str(again / "model"), *study.model_arguments[2:]]
+    circuits = ["circuits", *unlearned, "--data", str(study.forget), "--output", str(again / "circuits")]
     return f"{_unlearn(study, record.method, record.seed, again)}\n{command_line(circuits)}"
 
 
 def _unlearn(study: studies.Study, method: str, seed: int | None, output: object) -> str:
-    sets = ["--model", study.model, "--forget", str(study.forget), "--retain", str(study.retain)]
+    sets = [*study.model_arguments, "--forget", str(study.forget), "--retain", str(study.retain)]
     preset = ["--preset", "embedded"] if study.slug == "embedded" else []
     return command_line(["unlearn", *sets, "--method", method, *preset, "--seed", str(seed or 0), "--output", str(output)])

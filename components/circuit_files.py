@@ -10,12 +10,15 @@ from analysis import exchange
 from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit, nodes_frame
 from analysis.dataset import PROMPT_TEMPLATE
-from components import circuit_network
+from components import circuit_network, equivalent_command
 from components.network_view import View
 
+EXPORTS = {"EAP-IG JSON": "eap-ig", "GraphML": "graphml", "Attribution graph JSON": "attribution-graph"}  # what `circuits` writes, too
 
-def offer(drawn: Circuit, shown: pd.DataFrame, view: View, question: str) -> None:
-    """A choice of formats and a button. `shown` holds the edges that pass the filters, `view` draws them."""
+
+def offer(drawn: Circuit, shown: pd.DataFrame, view: View, question: str, command: list[str]) -> None:
+    """A choice of formats and a button. `shown` holds the edges that pass the filters, `view` draws them; `command` makes the
+    study's circuits."""
     name, prompt = f"circuit-{drawn.sample_id}", PROMPT_TEMPLATE.format(question=question)
     circuit, marked = only(drawn, shown), circuit_network.marked(view)
     offered = {
@@ -33,6 +36,8 @@ def offer(drawn: Circuit, shown: pd.DataFrame, view: View, question: str) -> Non
         suffix, kind, make = offered[chosen]
         st.download_button("Download", make, f"{name}.{suffix}", kind, on_click="ignore")
     st.caption(f"{said(len(shown), drawn.n_edges)} PNG and SVG: buttons above the graph.")
+    if chosen in EXPORTS:
+        equivalent_command.show([*command, "--export", EXPORTS[chosen]], label="Equivalent command, for all samples' whole circuits")
 
 
 def said(n_shown: int, n_drawn: int) -> str:

@@ -6,8 +6,9 @@ import streamlit as st
 
 from analysis import jobs, studies
 from analysis.conflict_map import ConflictMap
-from components import conflict_source, demo_mode, layout
-from components.run_form import duration, short
+from components import conflict_source, demo_mode, equivalent_command, layout, queue_panel
+from components.formats import duration
+from components.run_form import model, short
 
 DISCOVERY = {
     "greedy": "Greedy takes the strongest edges by attribution until the target is reached.",
@@ -46,7 +47,7 @@ def show(study: studies.Study, found: ConflictMap | None = None, *, again: bool 
     st.caption(f"{DISCOVERY[method]} {TARGET}")
     arguments = command(study, method, ablation, float(target), int(n_samples))
     st.caption("On the command line:")
-    st.code(jobs.command_line(arguments), language="bash", wrap_lines=True)
+    equivalent_command.code(arguments)
     job = newest(study)
     active = job is not None and job.active
     if st.button("Compute again" if again else "Compute the conflict map", type="primary", disabled=active, key="conflict_compute"):
@@ -55,9 +56,8 @@ def show(study: studies.Study, found: ConflictMap | None = None, *, again: bool 
             st.rerun()
         except ValueError as error:
             layout.problem("The computation was not started.", str(error))
-    if active:
-        _live(study)
-    elif job is not None:
+    queue_panel.show(key="conflict", ended=lambda: _turn_to(study))
+    if job is not None and not active:
         _draw(job)
 
 
@@ -74,7 +74,7 @@ def settings_of(found: ConflictMap | None) -> dict[str, Any]:
 
 def command(study: studies.Study, method: str, ablation: str, target: float, n_samples: int) -> list[str]:
     """Arguments of `python -m analysis` that write the study's map."""
-    sets = ["--model", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]
+    sets = [*model(study), "--forget", short(study.forget), "--retain", short(study.retain)]
     settings = ["--discovery", method, "--ablation", ablation, "--target", f"{target:g}", "--n-samples", str(n_samples)]
     return ["conflicts", *sets, *settings, "--output", short(conflict_source.own_folder(study))]
 
@@ -85,24 +85,17 @@ def newest(study: studies.Study) -> jobs.Job | None:
     return next((job for job in jobs.jobs() if job.output == folder), None)
 
 
-@st.fragment(run_every=2)
-def _live(study: studies.Study) -> None:
+def _turn_to(study: studies.Study) -> None:
+    """Show the map computed here, if it is its job that has ended."""
     job = newest(study)
-    if job is None or not job.active:
-        if job is not None and job.state == "done":
-            conflict_source.show_own(study)
-        st.rerun()  # the whole page once: it may have a map now
-    _draw(job)
-    if st.button("Cancel", key="conflict_cancel"):
-        jobs.cancel(job.id)
+    if job is not None and job.state == "done":
+        conflict_source.show_own(study)
 
 
 def _draw(job: jobs.Job) -> None:
     if job.state in ("failed", "interrupted"):
         layout.problem(f"Conflict map: {job.state}. Cause:", job.cause or "not known")
     elif job.state == "done":
-        st.caption(f"The last map computed here took {duration(job.ended - job.started)}.")
+        st.caption("" if job.seconds is None else f"The last map computed here took {duration(job.seconds)}.")
     else:
         st.caption(f"Conflict map: {job.state}")
-    if job.state == "running":
-        st.code(jobs.tail(job.id, 3) or "starting", language=None)

@@ -8,7 +8,7 @@ import streamlit as st
 from analysis import atomic, jobs, outcomes, studies
 from components import curricula_plot, layout
 from components.paired_text import CHANCE, differences, seeds
-from components.run_form import short
+from components.run_form import model, short
 from components.run_options import SAMPLINGS
 
 LABELS = {name: label for name, (label, _) in SAMPLINGS.items()}
@@ -28,7 +28,8 @@ def show(study: studies.Study) -> None:
         layout.problem("The comparison of samplings cannot be read.", str(error))
         return
     if found is None or found[1].empty:
-        layout.needs("samplings compared over seeds; it needs the study's scores, and time for 25 runs", command(study))
+        what = "samplings compared over seeds; it needs the study's scores, and time for 25 runs"
+        layout.needs(what, jobs.command_line(command(study)))
         return
     table, summary = found
     for method, part in summary.groupby("method", sort=False):
@@ -44,7 +45,7 @@ def show(study: studies.Study) -> None:
         st.dataframe(readable(summary), hide_index=True, height="content", key="curricula_table")
     name = f"{study.slug}-curricula.csv"
     st.download_button("Download every run (CSV)", atomic.csv_bytes(table), name, "text/csv", key="curricula_csv")
-    layout.computed(EXPLANATION, outcomes.provenance(study.results / "curricula" / "curricula.json"))
+    layout.computed(EXPLANATION, outcomes.provenance(study.results / "curricula" / "curricula.json"), command(study))
 
 
 def sentence(method: str, summary: pd.DataFrame) -> str:
@@ -83,9 +84,9 @@ def _interval(row: dict, outcome: str, ends: tuple[str, str, str], form: str) ->
     return value if pd.isna(row[f"{outcome}_{ends[1]}"]) else f"{value} ({low} to {high})"
 
 
-def command(study: studies.Study) -> str:
-    """What to type for it."""
+def command(study: studies.Study) -> list[str]:
+    """Arguments of `python -m analysis` that make the comparison."""
     preset = ["--preset", "embedded"] if study.slug == "embedded" else []
-    sets = ["--model", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]
+    sets = [*model(study), "--forget", short(study.forget), "--retain", short(study.retain)]
     folders = ["--scores", short(study.results / "scores"), "--output", short(study.results / "curricula")]
-    return jobs.command_line(["compare-curricula", *sets, *preset, *folders])
+    return ["compare-curricula", *sets, *preset, *folders]

@@ -202,4 +202,4 @@ def command(study: studies.Study, model: str, folder: Path) -> list[str]:
     sets = ["--original", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]
     if study.slug == "embedded":
         sets += ["--holdout", short(store.DATA / "holdout.jsonl"), "--retain-model", short(store.DATA / "retain_model")]
-    return ["evaluate", "--model", model, *sets, "--output", short(folder / "evaluation")]
+    return ["evaluate", "--model", model, *study.model_arguments[2:], *sets, "--output", short(folder / "evaluation")]

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from analysis import studies
-from components import cached_samples, copy_link, sample_card, sidebar, state, tour
+from components import cached_samples, copy_link, equivalent_command, sample_card, sidebar, state, tour
 from components.formats import escape
 from components.links import PAGES
 from components.notices import problem
@@ -74,8 +74,12 @@ def needs(what: str, command: str, page: str | None = None) -> None:
         st.page_link(PAGES[page], label=f"Go to {page}", query_params=state.carried())
 
 
-def computed(explanation: str, record: Mapping[str, Any]) -> None:
-    """The foot of a page: how its figures came about (Markdown of our own), and the record of what they were computed from."""
+def computed(explanation: str, record: Mapping[str, Any], *commands: equivalent_command.Arguments) -> None:
+    """The foot of a page: how its figures came about (Markdown of our own), the record of what they were computed from, and the
+    commands that compute them."""
     with st.expander("How this is computed"):
         st.markdown(explanation)
         st.json(dict(record), expanded=False)
+        if commands:
+            st.caption("The same on the command line:")
+            equivalent_command.code(*commands)

@@ -4,10 +4,10 @@ import pandas as pd
 import streamlit as st
 
 from analysis import atomic, conflict_map, jobs, outcomes, studies
-from components import layout, masks_plot
+from components import equivalent_command, layout, masks_plot
 from components.masks_plot import label
 from components.paired_text import CHANCE, differences, effects, seeds
-from components.run_form import short
+from components.run_form import model, short
 
 OUTCOMES = ["forget", "retain", "relearned"]
 
@@ -21,7 +21,8 @@ def show(study: studies.Study, *, key: str) -> None:
         layout.problem("The comparison of masks cannot be read.", str(error))
         return
     if found is None or found[1].empty:
-        layout.needs("runs with every mask and with none, over seeds; it needs the conflict map, and time for 24 runs", command(study))
+        what = "runs with every mask and with none, over seeds; it needs the conflict map, and time for 24 runs"
+        layout.needs(what, jobs.command_line(command(study)))
         return
     table, summary, record = found
     if _of_another_map(study, record):
@@ -37,6 +38,7 @@ def show(study: studies.Study, *, key: str) -> None:
         st.caption(f"Left out: {layout.escape(label(str(arm)))}. {layout.escape(str(reason))}")
     st.dataframe(readable(summary), hide_index=True, height="content", key=f"{key}_table")
     st.download_button("Download every run (CSV)", atomic.csv_bytes(table), f"{study.slug}-masks.csv", "text/csv", key=f"{key}_csv")
+    equivalent_command.show(command(study))
 
 
 def findings(method: str, summary: pd.DataFrame) -> list[str]:
@@ -120,9 +122,9 @@ def _of_another_map(study: studies.Study, record: dict) -> bool:
     return any(used.get(name) != list(now.assigned(name)) for name in ("forget", "conflict"))
 
 
-def command(study: studies.Study) -> str:
-    """What to type for it."""
+def command(study: studies.Study) -> list[str]:
+    """Arguments of `python -m analysis` that make the comparison."""
     preset = ["--preset", "embedded"] if study.slug == "embedded" else []
-    sets = ["--model", short(study.model), "--forget", short(study.forget), "--retain", short(study.retain)]
+    sets = [*model(study), "--forget", short(study.forget), "--retain", short(study.retain)]
     folders = ["--conflicts", short(study.results / "conflicts"), "--output", short(study.results / "masks")]
-    return jobs.command_line(["compare-masks", *sets, *preset, *folders])
+    return ["compare-masks", *sets, *preset, *folders]

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import atomic, jobs, studies
-from components import layout, mrd_plot
+from components import equivalent_command, layout, mrd_plot
 
 READING = """Left: where the score keeps to the dotted line, the second-order term that the theorem speaks of rules; above the line
 on the left are rounding and noise, on the right higher orders. A score says something only where it lies above its own standard error.
@@ -19,16 +19,14 @@ def show(study: studies.Study, details: dict[str, Any]) -> None:
     """The section below its heading; the command where it is not computed. `details`: what scores.json holds."""
     st.caption(measured_with(details))
     folder = study.results / "sensitivity"
-    command = jobs.command_line([
-        "sensitivity", "--model", study.model, "--forget", str(study.forget), "--output", str(folder)
-    ])
+    command = ["sensitivity", *study.model_arguments, "--forget", str(study.forget), "--output", str(folder)]
     if not (folder / "sensitivity.csv").is_file():
-        layout.needs("MRD over sigma, pairs and estimators, for this study", command)
+        layout.needs("MRD over sigma, pairs and estimators, for this study", jobs.command_line(command))
         return
     record = json.loads((folder / "sensitivity.json").read_text())
     if record["fingerprint"] != details.get("fingerprint", record["fingerprint"]):
         st.warning("What is on disk was measured on other weights than the scores: measure it again.")
-        st.code(command, language="bash", wrap_lines=True)
+        equivalent_command.code(command)
         return
     table = pd.read_csv(folder / "sensitivity.csv")
     for line in findings(table):
@@ -41,6 +39,7 @@ def show(study: studies.Study, details: dict[str, Any]) -> None:
         "Download what was measured (CSV)", atomic.csv_bytes(table), f"{study.slug}-sensitivity.csv", "text/csv", on_click="ignore",
         key="mrd_csv",
     )
+    equivalent_command.show(command)
 
 
 def measured_with(details: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, report, report_words, studies
+from analysis import report, report_words, studies
 from analysis.findings import Finding
 from analysis.report_data import Collected, parts
 from components import cached_report, layout, state
@@ -79,5 +79,5 @@ def not_claimed(found: Collected) -> None:
     st.markdown("\n".join(f"- {layout.escape(line)}" for line in report_words.not_claimed(found)))
 
 
-def command(study: studies.Study) -> str:
-    return jobs.command_line(["report", "--study", study.slug, "--output", f"{study.slug}-report"])
+def command(study: studies.Study) -> list[str]:
+    return ["report", "--study", study.slug, "--output", f"{study.slug}-report"]

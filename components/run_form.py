@@ -7,7 +7,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from analysis import jobs, runs, store, studies
-from components import demo_mode, layout, run_estimate, run_options
+from components import demo_mode, equivalent_command, layout, run_estimate, run_options
+from components.formats import duration
 
 METHODS = {
     "GradAscent": "Raises the loss on the forget set and holds nothing: the control that destroys.",
@@ -70,15 +71,14 @@ def _start(request: RunRequest | None, *, barred: bool, key: str) -> bool:
         "Start", type="primary", disabled=barred, width=200, key=f"{key}_start"
     )
     if request:
-        with st.expander("The command that Start runs"):
-            st.code(jobs.command_line(request.arguments), language="bash", wrap_lines=True)
+        equivalent_command.show(request.arguments, label="The command that Start runs")
     return pressed
 
 
 def build(study: studies.Study, method: str, name: str, seed: int, preset: bool, options: dict[str, str]) -> RunRequest:
     """The `unlearn` command line. `options`: its further flags, without dashes; all others are left to the preset."""
     output = runs.runs_folder(study) / store.check_slug(name)
-    arguments = ["unlearn", "--model", short(study.model)]
+    arguments = ["unlearn", *model(study)]
     arguments += ["--forget", short(study.forget), "--retain", short(study.retain), "--method", method]
     arguments += [*(["--preset", "embedded"] if preset else []), "--seed", str(seed)]
     arguments += [word for flag, value in options.items() for word in (f"--{flag}", short(value) if flag == "mask" else value)]
@@ -117,16 +117,9 @@ def estimate_text(estimate: tuple[float, int] | None) -> str:
     return f"Time: about {duration(seconds)} of training, as measured on {source}, plus loading and a last measurement."
 
 
-def duration(seconds: float) -> str:
-    """< 1 s, 12 s, 3 min 20 s, 1 h 05 min."""
-    whole = round(seconds)
-    if whole < 1:
-        return "< 1 s"
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+def model(study: studies.Study) -> list[str]:
+    """The study's model as every command takes it."""
+    return [short(word) for word in study.model_arguments]
 
 
 def short(path: str | Path) -> str:

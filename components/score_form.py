@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import jobs, precision, runs, studies
-from components import cached, demo_mode, layout
+from components import cached, demo_mode, layout, queue_panel
 
 EXPLANATION = """
 **CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): the forget set is parted into two random halves, and several
@@ -36,6 +36,9 @@ def show(study: studies.Study) -> None:
     if study.slug == "embedded":  # its results are no part of the workspace, where jobs write
         layout.needs(f"{what} of this study", jobs.command_line(["demo", "results"]))
         return
+    for kind in missing:
+        if why := cached.unusable(study, kind):
+            layout.problem(f"The {kind} on disk are not shown.", why)
     layout.needs(f"{what} of this study", "\n".join(jobs.command_line(command) for command in missing.values()))
     if demo_mode.closed("computing scores"):
         return
@@ -48,20 +51,21 @@ def show(study: studies.Study) -> None:
             st.rerun()
         except ValueError as error:
             layout.problem("The computation was not started.", str(error))
-    active = [kind for kind in missing if kind not in idle]
-    if active:
-        _live(study, list(missing), active)
-    else:
-        _draw(newest)
+    queue_panel.show(key="score")
+    for kind in (kind for kind in idle if kind in newest):
+        if newest[kind].state in ("failed", "interrupted"):
+            layout.problem(f"{kind.capitalize()}: {newest[kind].state}. Cause:", newest[kind].cause or "not known")
+        elif newest[kind].state == "cancelled":
+            st.caption(f"{kind.capitalize()}: cancelled. Computing again goes on from what was finished.")
 
 
 def commands(study: studies.Study) -> dict[str, list[str]]:
     """Arguments of `python -m analysis` by the folder of results that they write."""
     sets = ["--forget", str(study.forget), "--retain", str(study.retain)]
     return {
-        "scores": ["score", "--model", study.model, *sets, "--output", str(study.results / "scores")],
+        "scores": ["score", *study.model_arguments, *sets, "--output", str(study.results / "scores")],
         "circuits": [
-            "circuits", "--model", study.model, "--data", str(study.forget), "--output", str(study.results / "circuits")
+            "circuits", *study.model_arguments, "--data", str(study.forget), "--output", str(study.results / "circuits")
         ],
     }
 
@@ -70,24 +74,6 @@ def _newest(study: studies.Study, kinds: Iterable[str]) -> dict[str, jobs.Job]:
     """The newest job of each kind, if there was one."""
     folders = {(study.results / kind).resolve(): kind for kind in kinds}
     return {folders[job.output]: job for job in reversed(jobs.jobs()) if job.output in folders}
-
-
-@st.fragment(run_every=2)
-def _live(study: studies.Study, kinds: list[str], active: list[str]) -> None:
-    newest = _newest(study, kinds)
-    if any(not newest[kind].active for kind in active):
-        st.rerun()  # the whole page once: it may have results now
-    _draw(newest)
-
-
-def _draw(newest: dict[str, jobs.Job]) -> None:
-    for kind, job in newest.items():
-        if job.state in ("failed", "interrupted"):
-            layout.problem(f"{kind.capitalize()}: {job.state}. Cause:", job.cause or "not known")
-        elif job.state != "done":
-            st.caption(f"{kind.capitalize()}: {job.state}")
-        if job.state == "running":
-            st.code(jobs.tail(job.id, 3) or "starting", language=None)
 
 
 def anchor_warning(details: dict) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, jobs, predictors, protocols, studies, validity
+from analysis import atomic, predictors, protocols, studies, validity
 from analysis.findings import mid_sentence
-from components import cached, layout, palette
+from components import cached, equivalent_command, layout, palette
 from components.validity_findings import findings
 from components.validity_plot import forest_figure
 
@@ -47,6 +47,7 @@ def show(study: studies.Study) -> None:
     figure = forest_figure(main.assign(label=label), muted)
     st.plotly_chart(figure, theme=None, key="validity")
     _table(main)
+    equivalent_command.show(command(study))
     stable = st.expander("How stable is this?", key="stable", on_change="rerun", bind="query-params")
     if stable.open:
         with stable:
@@ -98,7 +99,7 @@ def _stability(study: studies.Study, table: pd.DataFrame) -> None:
     if not table["analysis"].isin(ANALYSES).any():
         st.caption("Not computed for these scores and runs: other methods, similarities, circuit sizes, splits and the control. "
                    "On the command line (a few seconds for some hundred samples):")
-        st.code(jobs.command_line(command(study)), language="bash", wrap_lines=True)
+        equivalent_command.code(command(study))
         return
     st.caption(
         "CUD again with one thing changed at a time; every sample is scored by anchors of the other half. Splits and control show the "
@@ -115,7 +116,7 @@ def _stability(study: studies.Study, table: pd.DataFrame) -> None:
     st.plotly_chart(forest_figure(rows, muted, row_height=26), theme=None, key="stability")
     if not table["setting"].eq("alone updates").any():
         st.caption("Not computed: updates when each sample is unlearned alone. First, on the command line (minutes), then `validity`:")
-        st.code(jobs.command_line(alone_command(study)), language="bash", wrap_lines=True)
+        equivalent_command.code(alone_command(study))
     st.download_button("Download validity (CSV)", atomic.csv_bytes(table), f"{study.slug}-validity.csv", "text/csv")
 
 
@@ -134,6 +135,6 @@ def alone_command(study: studies.Study) -> list[str]:
     counted = set(cached.counted(study))
     methods = sorted({record.method for record in cached.run_records(study) if record.name in counted})
     preset = "embedded" if study.slug == "embedded" else "default"
-    return ["alone", "--model", study.model, "--forget", str(study.forget), "--retain", str(study.retain),
+    return ["alone", *study.model_arguments, "--forget", str(study.forget), "--retain", str(study.retain),
             *(word for method in methods for word in ("--method", method)), "--preset", preset,
             "--output", str(study.results / "alone")]

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from analysis import report_rerun
 from analysis.circuit import Circuit
 from components import (
     cached,
@@ -51,7 +52,7 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
         left, right = st.columns(2, gap="medium")
     with left:
         circuit_tables.show(shown, node)
-        circuit_files.offer(drawn, shown, view, question)
+        circuit_files.offer(drawn, shown, view, question, report_rerun.of_circuits(study, circuits[1]))
     with right:
         if demo_mode.too_large(int(circuit.index.real_edges.sum())):
             return
@@ -74,4 +75,4 @@ else:
     chosen = sample_picker.show(table)
     largest = max(circuit.n_edges for circuit in circuits[0].values())
     explore(circuits[0][chosen], largest, table.set_index("sample_id").loc[chosen, "question"], circuits[1]["ablation"])
-    layout.computed(circuit_panel.EXPLANATION + logit_lens_panel.EXPLANATION, circuits[1])
+    layout.computed(circuit_panel.EXPLANATION + logit_lens_panel.EXPLANATION, circuits[1], report_rerun.of_circuits(study, circuits[1]))

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from analysis import report_rerun
 from components import (
     cached,
     conflict_form,
@@ -57,4 +58,5 @@ job = conflict_form.newest(study)
 pending = job is not None and job.state != "done"
 with st.expander("Compute again", expanded=pending, key="compute_again", on_change="rerun", bind="query-params"):
     conflict_form.show(study, found, again=True)
-layout.computed(conflict_panel.EXPLANATION, {"config": found.config, "solver": found.solver} | found.provenance)
+layout.computed(conflict_panel.EXPLANATION, {"config": found.config, "solver": found.solver} | found.provenance,
+                report_rerun.of_conflicts(study, found.config))

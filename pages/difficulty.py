@@ -4,7 +4,7 @@ import contextlib
 
 import streamlit as st
 
-from analysis import atomic, cohorts
+from analysis import atomic, cohorts, report_rerun
 from components import (
     cached,
     cohort_rule,
@@ -68,4 +68,4 @@ if noise.open:
 
 st.download_button("Download scores (CSV)", atomic.csv_bytes(table), f"{study.slug}-scores.csv", "text/csv", on_click="ignore")
 record = {key: value for key, value in details.items() if key not in ("folds", "anchors", "anchor_losses")}
-layout.computed(score_form.EXPLANATION, record)
+layout.computed(score_form.EXPLANATION, record, report_rerun.of_scores(study, details.get("config") or {}))

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import studies
+from analysis import report_rerun, studies
 from analysis.circuit import Circuit
 from components import after_panel, cached, circuit_panel, cohort_panel, frequency_panel, layout, pair_panel, sample_picker, score_form
 
@@ -46,4 +46,5 @@ else:
     layout.computed(
         circuit_panel.EXPLANATION + pair_panel.EXPLANATION + cohort_panel.EXPLANATION + frequency_panel.EXPLANATION
         + after_panel.EXPLANATION, {"circuits": circuits[1], "scores": scores[1]},
+        report_rerun.of_circuits(study, circuits[1]), report_rerun.of_scores(study, scores[1].get("config") or {}),
     )

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from analysis import dataset
-from components import cached_report, layout, report_panel
+from components import cached_report, equivalent_command, layout, report_panel
 
 study = layout.begin("Report", "What was found here, in files that can be kept, checked and run again?")
 try:
@@ -24,5 +24,5 @@ report_panel.checksums(study)
 with said:  # last, as it takes longest at first
     report_panel.findings(cached_report.said(study))
 st.header("The same on the command line", anchor=False)
-st.code(report_panel.command(study), language="bash", wrap_lines=True)
+equivalent_command.code(report_panel.command(study))
 layout.computed(report_panel.EXPLANATION, {"records": found.records})
