@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import membership, truth_ratio
 from analysis.dataset import Sample
-from analysis.durability import Durability, durability
+from analysis.durability import BITS, Durability, durability
 from analysis.evaluation_metrics import ALTERNATIVES, HOLDOUT, ORIGINAL, RETAIN_MODEL
 from analysis.generation import NO_WORDS
 from analysis.measure import Measured, measure
@@ -42,6 +42,11 @@ def evaluate(
     result = _knowledge(seen.table) | _quality(seen.table, None if never is None else never.table) | utility(kept.table)
     result |= _membership((seen, never), unseen) | _moved(moved) | durability(handle, seen, retain_model, never, lasting, report)
     return result, seen.table, moved
+
+
+def n_parts(lasting: Durability | None, retain_model: ModelHandle | None) -> int:
+    """How often `evaluate` reports: a relearning for each model, a measurement for each quantisation, and three more."""
+    return 3 + (0 if lasting is None else 1 + (retain_model is not None) + len(BITS))
 
 
 def _knowledge(table: pd.DataFrame) -> dict[str, Any]:

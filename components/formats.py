@@ -42,3 +42,15 @@ def hardest(rank: float, n: int) -> str:
     """The same of a rank that is known, among `n`."""
     from_easy = n + 1 - math.ceil(rank)  # two samples may share a rank, such as 1.5
     return f"hardest {int(rank)} of {n}" if rank <= from_easy else f"easiest {from_easy} of {n}"
+
+
+def duration(seconds: float) -> str:
+    """< 1 s, 12 s, 3 min 20 s, 1 h 05 min."""
+    whole = round(seconds)
+    if whole < 1:
+        return "< 1 s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

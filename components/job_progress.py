@@ -1,18 +1,24 @@
-"""A job as it goes: step of total, time left, live curves, log, cancel; and how it ended."""
+"""One job as it goes: how far it is, time left, live curves of a run, log, cancel; and how it ended."""
 
 import contextlib
-import time
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from analysis import jobs, runs
-from components import cohort_rule, demo_mode, layout, run_like, run_plot, state
-from components.run_form import duration
-from components.run_tables import job_name
+from components import cohort_rule, demo_mode, job_words, layout, queue_panel, run_like, run_plot, state
+from components.formats import duration
 
 RESUME = "--resume"  # of `unlearn`
+AGAIN = {  # what a job of this kind does when it is run again
+    "scores": "Goes on: what an earlier try computed is kept, sample by sample.",
+    "circuits": "Goes on: the circuits that an earlier try finished are kept.",
+}
+RESULTS = {  # where to see what a job made
+    "scores": ("pages/difficulty.py", "See which memories are said to be hard"),
+    "circuits": ("pages/circuits.py", "See the circuits"),
+    "conflicts": ("pages/conflicts.py", "See the conflict map"),
+}
 
 
 def show(job_id: str, known: pd.DataFrame, *, key: str) -> None:
@@ -29,30 +35,41 @@ def show(job_id: str, known: pd.DataFrame, *, key: str) -> None:
 
 @st.fragment(run_every=1)
 def _live(job_id: str, known: pd.DataFrame, key: str) -> None:
-    job = jobs.status(job_id)
+    try:
+        job = jobs.status(job_id)
+    except ValueError:  # the table was lost: the page says so
+        st.rerun()
     if not job.active:
         st.rerun()  # the whole page once: the run table, the estimate and the end state depend on it
     _draw(job, known, key)
 
 
 def _draw(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
-    progress = runs.read_progress(job.output)
-    st.markdown(f"**{layout.escape(job_name(job))}**  ·  {job.state}")
+    st.markdown(f"**{layout.escape(job_words.name(job))}**  ·  {layout.escape(job_words.state(job))}")
     with st.container(horizontal=True):
         _buttons(job, key)
-    {"queued": _queued, "running": _running}.get(job.state, _ended)(job, progress)
+    if job.active:
+        share, text = job_words.how_far(job)
+        st.progress(share, text=text)
+    else:
+        _ended(job)
+    if job.kind == "unlearn" and job.state != "queued":
+        _curves(job, known, key)
+    with st.expander("Command and log"):
+        st.code(job.command, language="bash", wrap_lines=True)
+        st.code(jobs.tail(job.id) or "nothing printed yet", language=None)
+
+
+def _curves(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
     trajectories, steps = runs.read_trajectories(job.output), runs.read_steps(job.output)
-    if job.state != "queued" and len(trajectories):
+    if len(trajectories):
         st.plotly_chart(run_plot.figure(trajectories, known, state.parameter("sample")), theme=None, key=f"{key}_memories")
         st.caption(
             f"Thin line: one memory. Bold: means. Hard and easy are {layout.escape(cohort_rule.words(cohort_rule.current()))}; a "
             "memory's own unlearning had no part in its CUD."
         )
-    if job.state != "queued" and len(steps):
+    if len(steps):
         st.plotly_chart(run_plot.losses_figure(steps), theme=None, key=f"{key}_losses")
-    with st.expander("Command and log"):
-        st.code(job.command, language="bash", wrap_lines=True)
-        st.code(jobs.tail(job.id) or "nothing printed yet", language=None)
 
 
 def _buttons(job: jobs.Job, key: str) -> None:
@@ -64,13 +81,14 @@ def _buttons(job: jobs.Job, key: str) -> None:
         return
     if job.active:
         if st.button("Cancel", key=f"{key}_cancel"):
-            jobs.cancel(job.id)
+            queue_panel.cancel(job)
     elif job.state != "done":
         anew = [word for word in job.arguments if word != RESUME]
         if job.resumable:
             help = "Goes on from the last checkpoint, to the same end as if it had never stopped."
             st.button("Resume", key=f"{key}_resume", help=help, on_click=_submit, args=(job, [*anew, RESUME]))
-        st.button("Run again", key=f"{key}_again", on_click=_submit, args=(job, anew))
+        help = AGAIN.get(job.kind, "Begins anew, by the same command.")
+        st.button("Run again", key=f"{key}_again", help=help, on_click=_submit, args=(job, anew))
 
 
 def _submit(job: jobs.Job, arguments: list[str]) -> None:
@@ -78,42 +96,32 @@ def _submit(job: jobs.Job, arguments: list[str]) -> None:
         state.set_parameter("job", jobs.submit(job.kind, arguments, job.output))
 
 
-def _queued(job: jobs.Job, progress: dict[str, Any] | None) -> None:
-    st.progress(0.0, text=f"Waiting in the queue, position {job.position}. It starts by itself; this page may be closed.")
-
-
-def _running(job: jobs.Job, progress: dict[str, Any] | None) -> None:
-    elapsed = time.time() - job.started
-    if job.kind == "evaluate":
-        st.progress(0.0, text=f"Evaluating · {duration(elapsed)} so far")
-        st.text(jobs.tail(job.id, 1))
-        return
-    if progress is None and job.output.exists():  # written, the process is about to end
-        st.progress(1.0, text=f"Saving the run · {duration(elapsed)} so far")
-        return
-    if progress is None:
-        st.progress(0.0, text=f"Starting · {duration(elapsed)} so far")
-        return
-    if progress["phase"] == "saving":
-        st.progress(1.0, text=f"Measuring and saving the run · {duration(elapsed)} so far")
-        return
-    step, n_steps = progress["step"], max(1, progress["n_steps"])
-    text = f"Step {step} of {n_steps} · epoch {progress['epoch']} of {progress['n_epochs']} · {duration(elapsed)} so far"
-    if 0 < step < n_steps:
-        text += f" · about {duration(progress['seconds'] / step * (n_steps - step))} left"
-    st.progress(min(1.0, step / n_steps), text=text)
-
-
-def _ended(job: jobs.Job, progress: dict[str, Any] | None) -> None:
-    reached = f" after step {progress['step']} of {progress['n_steps']}" if progress and progress["n_steps"] else ""
+def _ended(job: jobs.Job) -> None:
+    reached = job_words.reached(job)
     if job.state == "done":
-        st.success(f"Done in {duration(job.ended - job.started)}.")
+        st.success("Done." if job.seconds is None else f"Done in {duration(job.seconds)}.")
+        _result(job)
+    elif job.state == "cancelled":
+        st.info(f"Cancelled{layout.escape(reached)}. The model was not changed. {_next(job)}")
+    else:
+        layout.problem(f"{job.state.capitalize()}{layout.escape(reached)}. {_next(job)} Cause:", job.cause or "not known")
+
+
+def _next(job: jobs.Job) -> str:
+    """How a job that ended early can go on."""
+    if job.resumable:
+        return "Resume goes on from its last checkpoint."
+    if job.kind in AGAIN:
+        return "Run again goes on from what it had finished."
+    return "It left no checkpoint, so it can only be run again."
+
+
+def _result(job: jobs.Job) -> None:
+    slug = job_words.study(job)
+    if job.kind in RESULTS:
+        page, label = RESULTS[job.kind]
+        st.page_link(page, label=f"**{label}** →", query_params=state.carried() | ({"study": slug} if slug else {}))
+    elif job.kind in ("unlearn", "evaluate"):
         run = job.output.parent if job.kind == "evaluate" else job.output
         query = {"study": run.parent.name, "run": run.name, "view": "One run"}
         st.page_link("pages/outcomes.py", label="**See which memories went and which stayed** →", query_params=query)
-    elif job.state == "cancelled":
-        kept = "Resume goes on from its last checkpoint." if job.resumable else "It left no checkpoint, so it can only be run again."
-        st.info(f"Cancelled{reached}. The model was not changed. {kept}")
-    else:
-        kept = " Resume goes on from its last checkpoint." if job.resumable else ""
-        layout.problem(f"{job.state.capitalize()}{reached}.{kept} Cause:", job.cause or "not known")

@@ -1,13 +1,12 @@
-"""Tables of one run's samples and of jobs, in which a row can be selected."""
+"""The table of one run's samples, in which a row can be selected."""
 
 from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, runs
+from analysis import runs
 from components import state
-from components.run_form import duration
 
 NUMBER = st.column_config.NumberColumn
 
@@ -46,30 +45,6 @@ def choose_sample(table: pd.DataFrame, chosen: str | None, *, key: str) -> None:
     }
     ids = list(table.index)
     _select(table.reset_index(drop=True), formats, ids, chosen, state.select_sample, key, height=380, missing="never")
-
-
-def choose_job(of: list[jobs.Job], chosen: str | None, *, key: str) -> None:
-    """The queue and the jobs that ended; selecting a row puts the job into the address."""
-    ids = [job.id for job in of]
-    table = pd.DataFrame({
-        "Run": [job_name(job) for job in of],
-        "State": [f"queued, position {job.position}" if job.position else job.state for job in of],
-        "Asked for": pd.to_datetime([job.created for job in of], unit="s", utc=True),
-        "Took": [duration(job.ended - job.started) if job.started and job.ended else "" for job in of],
-        "Cause": [job.cause or "" for job in of],
-    })
-    formats = {
-        "Run": st.column_config.TextColumn(width="medium"),
-        "Asked for": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", help="UTC"),
-        "Took": st.column_config.TextColumn(width=110),  # by itself it keeps the width of a table whose first job goes on
-        "Cause": st.column_config.TextColumn(width="large"),
-    }
-    _select(table, formats, ids, chosen, lambda job_id: state.set_parameter("job", job_id), f"{key}_{len(ids)}")
-
-
-def job_name(job: jobs.Job) -> str:
-    """The run that a job makes, or the run that it evaluates."""
-    return f"{job.output.parent.name}, evaluation" if job.kind == "evaluate" else job.output.name
 
 
 def _select(

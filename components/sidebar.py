@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import studies
-from components import demo_mode, state
+from components import demo_mode, queue_panel, state
 from components.formats import escape, labels, shortened
 from components.links import PAGES
 
@@ -17,6 +17,7 @@ def show(current: studies.Study, questions: pd.Series, sample: str | None) -> No
             st.caption("**Read-only demo**")
         for name, file in PAGES.items():
             st.page_link(file, label=name, query_params=state.carried())
+        queue_panel.sidebar_link()
         st.divider()
         _study_picker(current)
         if len(questions):

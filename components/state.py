@@ -37,6 +37,11 @@ def carry(page: str) -> None:
     st.session_state["page"], st.session_state["linked"] = page, carried()
 
 
+def page() -> str | None:
+    """The page that is being drawn, by its title."""
+    return st.session_state.get("page")
+
+
 def carried() -> dict[str, str]:
     """The selection to hand to a linked page."""
     bound = {key: str(st.session_state[key]) for key in BOUND if st.session_state.get(key) is not None}

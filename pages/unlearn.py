@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from analysis import jobs, outcomes, runs
-from components import cached, demo_mode, job_progress, layout, run_form, run_like, run_tables, state
+from analysis import jobs, outcomes
+from components import cached, demo_mode, job_progress, job_words, layout, queue_panel, run_form, run_like, state
 
 EXPLANATION = """
 A run trains a copy of the model with the settings of the form; the model itself is never changed. A memory's probability is exp(-NLL),
@@ -32,9 +32,8 @@ with start:
         except ValueError as error:
             layout.problem("The run was not started.", str(error))
 
-folder = runs.runs_folder(study)
-mine = [job for job in jobs.jobs() if folder in (job.output.parent, job.output.parent.parent)]  # runs, and their evaluations
-active = next((job.id for job in reversed(mine) if job.active), None)
+known_jobs = jobs.jobs()
+active = next((job.id for job in reversed(known_jobs) if job.active and job_words.study(job) == study.slug), None)
 chosen = state.parameter("job") or active
 with watch:
     if chosen is None:
@@ -49,7 +48,8 @@ with watch:
         except ValueError as error:
             layout.problem("This job cannot be shown. Select another below, or start a run.", str(error))
 
-if mine:
-    st.header("Queue and earlier jobs")
-    run_tables.choose_job(mine, chosen, key="unlearn_jobs")
+queue_panel.show(key="unlearn")
+if ended := [job for job in known_jobs if not job.active]:
+    st.header("Earlier jobs")
+    queue_panel.earlier(ended, chosen, key="unlearn_jobs")
 layout.computed(EXPLANATION, {"study": study.slug, "earlier runs": list(outcomes.by_id(cached.run_records(study)))})

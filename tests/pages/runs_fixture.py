@@ -13,13 +13,13 @@ from analysis import atomic, jobs, runs, store, studies
 from analysis.dataset import load_samples
 
 STAND_IN = """
-import json, pathlib, sys, time
+import json, os, pathlib, sys, time
 output = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
 partial = output.with_name(output.name + ".partial")
 partial.mkdir(parents=True, exist_ok=True)
 (partial / "steps.csv").write_text("step,epoch,forget_loss,retain_loss,seconds\\n1,1,0.5,0.1,0.5\\n")
-(partial / "progress.json").write_text(json.dumps(
-    {"step": 1, "n_steps": 4, "epoch": 1, "n_epochs": 2, "seconds": 2.0, "phase": "unlearning"}))
+said = {"phase": "epoch 1, step", "done": 1, "total": 4, "first": 0, "began": time.monotonic() - 2, "at": time.monotonic()}
+(pathlib.Path(os.environ["LETHE_WORKSPACE"]) / "jobs" / (os.environ["LETHE_JOB"] + ".json")).write_text(json.dumps(said))
 if "SimNPO" in sys.argv:
     (partial / "checkpoint").mkdir(exist_ok=True)
     (partial / "checkpoint" / "state.safetensors").write_text("")

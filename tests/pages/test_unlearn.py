@@ -242,7 +242,7 @@ def test_a_started_job_is_in_the_address_and_another_tab_can_cancel_it(study, mo
     press(other, "Cancel")
     wait_for_state(job_id, "cancelled")
     ended = open_page("unlearn", job=job_id)
-    assert "Cancelled after step 1 of 4" in texts(ended) and "It left no checkpoint" in texts(ended) and not ended.exception
+    assert "Cancelled after epoch 1, step 1 of 4" in texts(ended) and "It left no checkpoint" in texts(ended) and not ended.exception
     assert not any(button.label == "Resume" for button in ended.button)
 
 
