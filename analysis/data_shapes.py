@@ -66,7 +66,7 @@ def cell(row: Row, key: str, most: int = MAX_CHARACTERS) -> str:
     return value.strip()
 
 
-def columns_as(question_key: str, answer_key: str, name: str = "columns of your choice") -> Shape:
+def columns_as(question_key: str, answer_key: str, name: str = "the columns that were named") -> Shape:
     """Two columns that hold the question and the answer; a true column `is_text` marks a text and how it goes on."""
 
     def pairs(row: Row, role: Role) -> list[Pair]:

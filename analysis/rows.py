@@ -118,7 +118,7 @@ def _parsed(line: str, number: int) -> Any:
 
 def _said(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at column {error.colno}"
+        return f"{error.msg} (column {error.colno})"
     return "nested too deeply" if isinstance(error, RecursionError) else str(error).split(";")[0]
 
 

@@ -33,7 +33,7 @@ def make(
         by = token_lengths.reader(recorded, chat_template)
         sets = {role: study_making.fitted(study_making.read(file, role), by, corrupt) for role, file in files.items()}
         sets["retain"] = study_making.without_forgotten(sets["retain"], sets["forget"])
-        made = study_making.make(name, recorded, files, sets, dtype, chat_template)
+        made = study_making.make(name, recorded, {role: file.name for role, file in files.items()}, sets, dtype, chat_template)
         for role, found in sets.items():
             for error in found.errors:
                 typer.echo(f"{files[role].name}: {error}", err=True)

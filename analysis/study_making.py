@@ -78,9 +78,9 @@ def checked_model(name: str) -> str:
 
 
 def make(
-    title: str, model: str, files: dict[str, SetFile], sets: dict[str, ReadSet], dtype: str = "float32", chat: bool = True
+    title: str, model: str, names: dict[str, str], sets: dict[str, ReadSet], dtype: str = "float32", chat: bool = True
 ) -> studies.Study:
-    """Write a study of a checked model; its name is the slug of the title. `files` and `sets` by `forget` and `retain`.
+    """Write a study of a checked model; its name is the slug of the title. `sets`, and their files' names, by `forget` and `retain`.
 
     Raises ValueError if there is a study of that name, or if a set has no sample.
     """
@@ -88,11 +88,11 @@ def make(
     if (place.workspace() / "studies" / slug).exists() or slug == "embedded":
         raise ValueError(f"there is already a study {slug!r}; choose another name, or remove it first")
     sources = {}
-    for name, found in sets.items():
+    for role, found in sets.items():
         if not found.samples:
-            first = f"; the first of {len(found.errors)} problems is {found.errors[0]}" if found.errors else ""
-            raise ValueError(f"{files[name].name}: no row can be used as a sample to {name}{first}")
-        sources[name] = {"file": files[name].name, "read_as": found.read_as, "n_left_out": len(found.errors)}
+            first = f"; the first of {len(found.errors)} problems: {found.errors[0]}" if found.errors else ""
+            raise ValueError(f"{names[role]}: no row can be used for the {role} set{first}")
+        sources[role] = {"file": names[role], "read_as": found.read_as, "n_left_out": len(found.errors)}
     content = (dataset.as_jsonl(sets[name].samples) for name in ("forget", "retain"))
     more = {"dtype": dtype, "chat": chat, "sources": sources}
     errors = any(found.errors for found in sets.values())

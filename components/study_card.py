@@ -3,13 +3,15 @@
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from analysis import run_memory, studies
+from analysis import model_files, model_source, studies
 from analysis.dataset import RowError, Sample
 from components import cached, layout, state
+from components.formats import shortened
 
 SIZES = {"num_hidden_layers": "layers", "num_attention_heads": "heads", "hidden_size": "width", "vocab_size": "vocabulary"}
 MIB = 2**20
@@ -18,24 +20,33 @@ TEXT, NUMBER = st.column_config.TextColumn, st.column_config.NumberColumn
 
 def model(study: studies.Study) -> None:
     """Architecture and sizes from config.json, parameters from the weights' headers; a hub id that is not on disk is only named."""
-    folder = Path(study.model)
-    config = run_memory.model_config(folder)
+    folder = _folder(study)
+    config = model_files.model_config(folder) if folder else {}
     kind = config.get("model_type")
     values = {"architecture": layout.escape(kind) if isinstance(kind, str) else "known once loaded"}
     values |= {label: f"{config[key]:,}" for key, label in SIZES.items() if isinstance(config.get(key), int)}
-    n_parameters, problem = _parameters(folder) if config else (0, "")
+    n_parameters, problem = _parameters(folder) if folder and config else (0, "")
     if n_parameters:
         values["parameters"] = f"{n_parameters:,}"
     for column, (label, value) in zip(st.columns(len(values)), values.items(), strict=True):
         column.metric(label.capitalize(), value)
-    st.text(f"{study.title}. Model: {folder.name if config else study.model}.")
-    st.caption(f"{memory(n_parameters)} {device()}")
+    st.text(f"{study.title}. Model: {Path(study.model).name if config and Path(study.model).is_dir() else study.model}.")
+    form = "by the tokenizer's chat template, if it has one" if study.chat else "plain, whatever the tokenizer's chat template"
+    st.caption(f"{memory(n_parameters, study.dtype)} {device()} Prompts are {form}.")
     if problem:
         st.caption("The number of parameters is not known: the weights on disk cannot be read.")
         st.text(problem)
-    if config and (folder / "README.md").is_file():
+    if folder and config and (folder / "README.md").is_file():
         with st.expander("Model card", key="model_card", on_change="rerun", bind="query-params"):
             st.text((folder / "README.md").read_text(errors="replace"))
+
+
+def _folder(study: studies.Study) -> Path | None:
+    """Where the model's files are, None if they are not on this machine."""
+    try:
+        return model_source.on_this_machine(study.model)
+    except ValueError:
+        return None
 
 
 def _parameters(folder: Path) -> tuple[int, str]:
@@ -48,12 +59,13 @@ def _parameters(folder: Path) -> tuple[int, str]:
         return 0, str(error)
 
 
-def memory(n_parameters: int) -> str:
+def memory(n_parameters: int, dtype: str = "float32") -> str:
     """What the weights take when they are loaded, in words."""
     if not n_parameters:
         return "Memory: not computed: needs the model's safetensors on this machine."
     full, half = (f"{n_parameters * size / MIB:,.1f} MiB" for size in (4, 2))
-    return f"Weights in memory: {full} in float32, as Lethe computes, or {half} in bf16. A run needs several times that: see Unlearn."
+    own = "as its weights are stored" if dtype == "auto" else f"in {dtype}"
+    return f"Weights in memory: {full} in float32, {half} in bfloat16; computed {own}. A run needs several times that: see Unlearn."
 
 
 def device() -> str:
@@ -66,8 +78,25 @@ def device() -> str:
 
 def samples(found: list[Sample], errors: list[RowError], *, key: str, selects: bool = True) -> None:
     """The usable rows as a table, and what is wrong with the others. `selects`: a row selects its sample on every page."""
+    if not found:
+        st.caption("No row can be used.")
+    else:
+        _table(found, key, selects, len(errors))
+    if errors:
+        with st.expander(f"{len(errors)} rows that cannot be used", expanded=True):
+            row_errors(errors)
+
+
+def origin(said: dict[str, Any]) -> None:
+    """Where a set comes from (`studies.sources`), and how many rows were left out when the study was made."""
+    n, file, shape = (said.get(key) for key in ("n_left_out", "file", "read_as"))
+    left_out = f"; {n:,} rows were left out" if isinstance(n, int) and n > 0 else ""
+    st.text(f"From {shortened(str(file), 200)}, read as {shortened(str(shape))}{left_out}.")
+
+
+def _table(found: list[Sample], key: str, selects: bool, n_errors: int) -> None:
     chooses = " Select a row to select that sample on every page." if selects else ""
-    st.caption(f"{len(found):,} samples can be used" + (f"; {len(errors):,} rows cannot." if errors else ".") + chooses)
+    st.caption(f"{len(found):,} samples can be used" + (f"; {n_errors:,} rows cannot." if n_errors else ".") + chooses)
     columns = {
         "row": NUMBER("Row", width=60, help="Counted from 1, as in messages"),
         "question": TEXT("Question", width=270), "answer": TEXT("Answer", width=380),
@@ -88,9 +117,6 @@ def samples(found: list[Sample], errors: list[RowError], *, key: str, selects: b
 
         chosen = {"on_select": choose, "selection_mode": "single-row"}
     st.dataframe(table(found), hide_index=True, height=300, column_config=columns, key=key, alt="Samples of the set", **chosen)
-    if errors:
-        with st.expander(f"{len(errors)} rows that cannot be used", expanded=True):
-            row_errors(errors)
 
 
 def table(found: list[Sample]) -> pd.DataFrame:
@@ -100,7 +126,10 @@ def table(found: list[Sample]) -> pd.DataFrame:
     return pd.DataFrame(rows).dropna(axis=1, how="all")
 
 
-def row_errors(errors: list[RowError]) -> None:
-    """A line per row that cannot be used: where, in which column, why."""
-    config = {"row": NUMBER("Row", width=50), "column": TEXT("Column", width=90), "cause": TEXT("Cause", width=310)}
-    st.dataframe(pd.DataFrame([vars(e) for e in errors]), hide_index=True, column_config=config, alt="Rows that cannot be used")
+def row_errors(errors: list[RowError], sets: list[str] | None = None) -> None:
+    """A line per row that cannot be used: in which set if several are shown, where, in which column, why."""
+    config = {"set": TEXT("Set", width=60)}
+    config |= {"row": NUMBER("Row", width=50), "column": TEXT("Column", width=90), "cause": TEXT("Cause", width=600)}
+    frame = pd.DataFrame([{"set": name} | vars(e) for name, e in zip(sets or [None] * len(errors), errors, strict=True)])
+    frame = frame.sort_values(["set", "row"], kind="stable").drop(columns=[] if sets else "set")
+    st.dataframe(frame, hide_index=True, column_config=config, alt="Rows that cannot be used")

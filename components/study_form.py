@@ -1,31 +1,29 @@
-"""Make a study of one's own: a model folder or hub id, a forget file and a retain file."""
+"""Make a study of one's own: a model and two sets, with what is known of each before anything is computed."""
 
-import json
-import re
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
 
 import streamlit as st
 
-from analysis import dataset, store, studies
-from components import demo_mode, layout, study_card
+from analysis import studies, study_making, token_lengths
+from components import cached_uploads, demo_mode, equivalent_command, layout, study_upload
+from components.study_upload import Chosen
 
-TYPES = [ending.removeprefix(".") for ending in dataset.FORMATS]
-N_PREVIEW = 5
-T = TypeVar("T")
+MODEL_HELP = """`embedded`, the path of a Hugging Face folder on this machine, or a hub id `OWNER/NAME[@REVISION]`, which is recorded
+with its commit. Weights must be safetensors; no code of a model runs."""
+CORRUPT_HELP = """For patching: the same question about another subject, of as many tokens. For the truth ratio: other answers to the
+same question, of as many tokens. What a file brings is kept."""
+DTYPE_HELP = "auto: as they are stored. Half precision takes half the memory and is less exact; training is always in float32."
+LABELS = {"forget": "Forget set", "retain": "Retain set"}
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A file as it was uploaded, and which of its columns are the question and the answer."""
+class ChosenModel:
+    """The model that is named in the form; `about` it (`cached_uploads.about`), None if it cannot be taken as it is."""
 
     name: str
-    content: bytes
-    question_key: str
-    answer_key: str
+    dtype: str
+    chat: bool
+    about: dict | None
 
 
 def show(*, key: str) -> str | None:
@@ -34,89 +32,98 @@ def show(*, key: str) -> str | None:
         return None
     with st.container(border=True):
         left, right = st.columns(2, gap="medium")
-        title = left.text_input("Name of the study", placeholder="my-model", key=f"{key}_title")
-        model = right.text_input("Model", placeholder="path of a Hugging Face folder, or a hub id", key=f"{key}_model")
+        title = left.text_input("Name of the study", placeholder="my-model", key=f"{key}_title").strip()
         with left:
-            forget = _upload("Forget set", key=f"{key}_forget")
+            study_upload.example()
         with right:
-            retain = _upload("Retain set", key=f"{key}_retain")
-        if not st.button("Make the study", type="primary", key=f"{key}_make"):
-            return None
-    slug = re.sub(r"[^a-z0-9._-]+", "-", title.strip().lower())
+            model = _model(key)
+        sets = _sets(model, key)
+        study_upload.left_out({role: chosen.found for role, chosen in sets.items()}, key=key)
+        can_corrupt = bool(model.about and model.about.get("has_tokenizer"))
+        corrupt = st.checkbox("Make corrupted questions and false answers where a set lacks them", help=CORRUPT_HELP,
+                              disabled=not can_corrupt, key=f"{key}_corrupt") and can_corrupt
+        pressed = st.button("Make the study", type="primary", key=f"{key}_make")
+        equivalent_command.show(command(title, model, sets, corrupt))
+    return _made(title, model, sets, corrupt) if pressed else None
+
+
+def _model(key: str) -> ChosenModel:
+    """The model's name, in which numbers and by which prompts it is computed, and what is known of it."""
+    place, number = st.columns([2, 1], vertical_alignment="bottom")
+    name = place.text_input("Model", placeholder="folder, OWNER/NAME, or embedded", help=MODEL_HELP, key=f"{key}_model").strip()
+    dtype = number.selectbox("Weights as", studies.DTYPES, key=f"{key}_dtype", help=DTYPE_HELP)
+    if not name:
+        st.caption("Name a model to see its memory, and which samples it can read whole.")
+        return ChosenModel("", dtype, True, None)
     try:
-        studies.create(slug, title.strip(), model.strip(), *_checked(slug, model, forget, retain), (".jsonl", ".jsonl"))
+        about = cached_uploads.about(name, dtype)
+    except (ValueError, OSError) as error:
+        layout.problem("This model cannot be taken.", str(error))
+        return ChosenModel(name, dtype, True, None)
+    plain = "Off: 'Question: .. Answer:', as for a base model"
+    chat = not about.get("has_template") or st.toggle("Prompts by the tokenizer's chat template", True, help=plain, key=f"{key}_chat")
+    _said(about)
+    return ChosenModel(name, dtype, chat, about)
+
+
+def _said(about: dict) -> None:
+    memory, kind = about["memory"], "On the hub; it is downloaded when it is first computed"
+    if "type" in about:
+        kind = f"Type {layout.escape(str(about['type']))}, reads {about['max_length'] or 'an unknown number of'} tokens"
+    needed = "an unknown amount" if memory.needed is None else _size(memory.needed)
+    st.caption(f"{kind}. Loading takes {needed} of memory; {_size(memory.free)} are free.")
+    if memory.refusal:
+        layout.problem("This model does not fit into memory.", memory.refusal)
+    elif memory.unknown:
+        st.text(memory.unknown)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
+
+
+def _sets(model: ChosenModel, key: str) -> dict[str, Chosen]:
+    """Both sets side by side, those that can be read by name; what is to be forgotten is taken out of what is to be kept."""
+    name = model.name if model.about else None
+    columns, found = dict(zip(LABELS, st.columns(2, gap="medium"), strict=True)), {}
+    for role, label in LABELS.items():
+        with columns[role]:
+            chosen = study_upload.choose(label, role, name, model.chat, key=f"{key}_{role}")
+        if chosen and role == "retain" and "forget" in found:
+            chosen = Chosen(chosen.name, chosen.keys, study_making.without_forgotten(chosen.found, found["forget"].found))
+        if chosen:
+            found[role] = chosen
+            with columns[role]:
+                study_upload.show(label, chosen)
+    return found
+
+
+def command(title: str, model: ChosenModel, sets: dict[str, Chosen], corrupt: bool) -> list[str]:
+    """The same as arguments of `python -m analysis`; what is not chosen yet stands in capitals."""
+    options = [] if model.dtype == "float32" else ["--dtype", model.dtype]
+    options += ["--no-chat-template"] * (not model.chat) + ["--corrupt"] * corrupt
+    files = []
+    for role in LABELS:
+        files += [f"--{role}", sets[role].name if role in sets else "FILE"]
+    for role, prefix in (("forget", ""), ("retain", "retain-")):
+        keys = sets[role].keys if role in sets else study_upload.AS_IS
+        if keys != (sets["forget"].keys if role == "retain" and "forget" in sets else study_upload.AS_IS):
+            files += [f"--{prefix}question-key", keys[0], f"--{prefix}answer-key", keys[1]]
+    return ["study", "make", "--name", title or "NAME", "--model", model.name or "MODEL", *options, *files]
+
+
+def _made(title: str, model: ChosenModel, sets: dict[str, Chosen], corrupt: bool) -> str | None:
+    try:
+        with st.spinner("Making the study"):
+            recorded = study_making.checked_model(model.name)
+            if missing := [label.lower() for role, label in LABELS.items() if role not in sets]:
+                raise ValueError(f"give both files: the {' and the '.join(missing)} is missing")
+            found = {role: chosen.found for role, chosen in sets.items()}
+            if corrupt:
+                by = token_lengths.reader(recorded, model.chat)
+                found = {role: study_making.fitted(one, by, corrupt=True) for role, one in found.items()}
+            names = {role: chosen.name for role, chosen in sets.items()}
+            return study_making.make(title, recorded, names, found, model.dtype, model.chat).slug
     except (ValueError, OSError) as error:
         layout.problem("The study was not made.", str(error))
         return None
-    return slug
-
-
-def _upload(label: str, *, key: str) -> Upload | None:
-    """A file to choose; below it which columns are meant, the first rows as they are read, and the rows that cannot be."""
-    meaning = "Rows with a question and an answer; JSON, JSONL, CSV or Parquet, up to 20 MB"
-    file = st.file_uploader(label, type=TYPES, help=meaning, key=key)
-    if file is None:
-        return None
-    whole = Upload(file.name, file.getvalue(), "", "")
-    try:
-        names = _read(whole, dataset.columns)
-        if not names:
-            raise ValueError(f"{file.name}: no rows with columns; expected objects with a question and an answer")
-        keys = _columns(names, key)
-        upload = Upload(file.name, whole.content, *keys)
-        found, errors = _read(upload, lambda path: dataset.read_samples(path, *keys))
-    except ValueError as error:
-        layout.problem(f"The {label.lower()} cannot be read.", str(error))
-        return None
-    st.caption(f"{len(found):,} rows can be used" + (f", {len(errors):,} cannot: correct or remove these." if errors else "."))
-    if found:
-        first = study_card.table(found[:N_PREVIEW])[["question", "answer"]].rename(columns=str.capitalize)
-        st.dataframe(first, hide_index=True, height="content", alt=f"The first rows of the {label.lower()} as they are read")
-    if errors:
-        study_card.row_errors(errors)
-    return upload
-
-
-def _columns(names: list[str], key: str) -> list[str]:
-    """Which columns are the question and the answer: at first those of that name, else the first and the second."""
-    defaults = [names.index(part) if part in names else min(place, len(names) - 1) for place, part in enumerate(("question", "answer"))]
-    keys = [
-        place.selectbox(f"Column with the {part}", names, default, key=f"{key}_{part}")
-        for place, part, default in zip(st.columns(2), ("question", "answer"), defaults, strict=True)
-    ]
-    if keys[0] == keys[1]:
-        raise ValueError(f"expected two columns, the question's and the answer's, got {keys[0]!r} for both")
-    return keys
-
-
-def _checked(slug: str, model: str, forget: Upload | None, retain: Upload | None) -> list[bytes]:
-    """Both sets as they are to be kept. Raises ValueError saying what is missing or wrong."""
-    store.check_slug(slug)
-    if any(study.slug == slug for study in studies.known()):
-        raise ValueError(f"There is already a study {slug!r}; choose another name.")
-    folder = Path(model.strip()).expanduser()
-    if not model.strip():
-        raise ValueError("Name a model: a Hugging Face folder on this machine, or a hub id.")
-    if (folder.is_absolute() or model.startswith((".", "~"))) and not (folder / "config.json").is_file():
-        raise ValueError(f"Expected a Hugging Face folder with config.json at {folder}, found none.")
-    if forget is None or retain is None:
-        raise ValueError("Give both files: a forget set and a retain set.")
-    return [_normalised(upload) for upload in (forget, retain)]
-
-
-def _normalised(upload: Upload) -> bytes:
-    """The rows as JSONL with `question` and `answer`. Raises ValueError naming the first bad row of the file."""
-    samples = _read(upload, lambda path: dataset.load_samples(path, upload.question_key, upload.answer_key))
-    rows = [{"question": s.question, "answer": s.answer, "corrupted_question": s.corrupted_question, "meta": s.meta} for s in samples]
-    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows).encode()
-
-
-def _read(upload: Upload, read: Callable[[Path], T]) -> T:
-    """What `read` makes of the file; its errors name the file as the person does."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{Path(upload.name).suffix.lower()}"
-        path.write_bytes(upload.content)
-        try:
-            return read(path)
-        except dataset.DataError as error:
-            raise ValueError(str(error).replace(str(path), upload.name)) from error

@@ -63,7 +63,7 @@ def test_what_stands_before_and_after_broken_lines_is_kept(tmp_path):
     found = read(tmp_path, "a.jsonl", LINE + "\n{broken\n" + "[" * 100_000 + "\n" + "9" * 5000 + "\n" + LINE)
     assert [line for line, _ in found] == [1, 3, 4, 5, 6] and found[0][1] == found[4][1] == GOOD
     assert [str(row) for _, row in found[1:4]] == [
-        "row 3: not JSON: Expecting property name enclosed in double quotes at column 2", "row 4: not JSON: nested too deeply",
+        "row 3: not JSON: Expecting property name enclosed in double quotes (column 2)", "row 4: not JSON: nested too deeply",
         "row 5: not JSON: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits",
     ]
     cut = read(tmp_path, "a.json", f'[\n{LINE},\n{LINE},\n{{"question": "cut')

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import atomic, store, studies
+from analysis import atomic, store
 from analysis.circuit import Circuit
 from analysis.graph import GraphIndex
 
@@ -92,13 +92,3 @@ def test_scores_that_cannot_be_read_are_named(tmp_path, table, record):
         (tmp_path / "scores.json").write_text(record)
     with pytest.raises(ValueError, match=f"{tmp_path}: expected scores.csv and scores.json"):
         store.read_scores(tmp_path)
-
-
-def test_a_study_of_ones_own_is_kept_and_found(tmp_path, monkeypatch):
-    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
-    made = studies.create("mine", "Mine", "gpt2", b"{}", b"{}", (".jsonl", ".csv"))
-    assert studies.named("mine") == made
-    assert [s.slug for s in studies.known()] == ["embedded", "mine"]
-    assert made.retain.name == "retain.csv"
-    with pytest.raises(ValueError, match="no study 'other'"):
-        studies.named("other")
