@@ -18,6 +18,7 @@ from torch import nn
 from analysis import atomic, checkpoint, provenance
 from analysis.dataset import Sample
 from analysis.evaluation import FORGOTTEN, answer_nll
+from analysis.logit_record import highest_logits
 from analysis.lora import merged
 from analysis.model import ModelHandle
 from analysis.run_files import RunFiles, checkpoint_file
@@ -47,6 +48,7 @@ def record_run(
     about, partial = provenance.of(handle, forget=forget, retain=retain), checkpoint_file(output).parents[1]
     described = describe(config, stages, what_if)
     identity = described | {key: about[key] for key in ("fingerprint", "data", "device")}
+    identity |= {} if about["prompt_form"] == "plain" else {"tokenizer": about["tokenizer"]}
     identity["difficulty"] = None if difficulty is None else _digest(difficulty)
     goes_on = checkpoint.read(checkpoint_file(output), identity) if resume else None
     batches = [tokenize(samples, handle.tokenizer, max_length=handle.max_length) for samples in (forget, retain)]
@@ -66,7 +68,9 @@ def record_run(
             model, samples, ended = _fill(files, records, evaluations, forget, config, ids, report)
             retain_nll = [answer_nll(m, batches[1]) for m in (handle.model, model)]
             summary = _summary(samples, *retain_nll) | ended
-            manifest = provenance.of(handle, forget=forget, retain=retain) | {"config": described, "summary": summary}
+            manifest = provenance.of(handle, forget=forget, retain=retain) | {
+                "config": described, "summary": summary, "logits": highest_logits(model, batches[0], ids["forget"]),
+            }
             _finish(partial, handle, model, manifest, samples, again)
     except atomic.DiskFull:  # stays, to be resumed, like what a killed worker leaves
         raise

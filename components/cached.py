@@ -6,26 +6,21 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import conflict_map, dataset, model_files, outcomes, runs, store, studies, validity
+from analysis import conflict_map, model_files, outcomes, runs, studies, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
-from components import cohort_rule
+from components import cached_model, cohort_rule
+from components.cached_results import circuits, forget_samples, retain_samples, scores, unusable
+from components.cached_results import stamp as _stamp
+from components.cached_results import stamps as _stamps
+
+__all__ = ["circuits", "forget_samples", "retain_samples", "scores", "unusable"]
 
 RUN_FILES = ("samples.csv", "manifest.json", "config.yaml")  # a run is read anew when one of them changed
 HASHES = {
     Circuit: lambda of: (of.sample_id, of.fingerprint, np.packbits(of.in_circuit).tobytes(), float(abs(of.scores).sum())),
-    studies.Study: lambda of: (of.model, str(of.forget), _stamp(of.forget)),
+    studies.Study: lambda of: (of.model, of.dtype, of.chat, str(of.forget), _stamp(of.forget)),
 }
-
-
-def scores(of: studies.Study) -> tuple[pd.DataFrame, dict] | None:
-    """scores.csv and its provenance; None if not computed, or only by an earlier version."""
-    return _scores(of.results / "scores", _stamp(of.results / "scores" / "scores.csv"))
-
-
-def circuits(of: studies.Study) -> tuple[dict[str, Circuit], dict] | None:
-    """Circuits by sample id and their config; None if not computed."""
-    return _circuits(of.results / "circuits", _stamp(of.results / "circuits" / "circuits.json"))
 
 
 def conflicts(folder: Path) -> conflict_map.ConflictMap:
@@ -33,67 +28,9 @@ def conflicts(folder: Path) -> conflict_map.ConflictMap:
     return _conflicts(folder, _stamp(folder / conflict_map.FILE))
 
 
-def forget_samples(of: studies.Study) -> list[dataset.Sample]:
-    return _samples(of.forget, _stamp(of.forget))
-
-
-def retain_samples(of: studies.Study) -> list[dataset.Sample]:
-    return _samples(of.retain, _stamp(of.retain))
-
-
-def model(name: str):
-    """The ModelHandle of a folder or hub id; shared, read-only, one at a time. Raises ValueError if it cannot be loaded."""
-    files = _stamps(Path(name))
-    if reason := _why_not(name, files):
-        raise ValueError(reason)
-    return _model(name, files)
-
-
-@st.cache_data(ttl=60, show_spinner="Loading the model")
-def _why_not(name: str, files: tuple[tuple[str, float], ...]) -> str:
-    """Why a model cannot be loaded, "" if it can. Kept for a minute: a hub out of reach takes 20 s to say so, at every touch."""
-    try:
-        _model(name, files)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-@st.cache_resource(max_entries=1, show_spinner="Loading the model")
-def _model(name: str, files: tuple[tuple[str, float], ...]):
-    from analysis.model import load_model
-
-    return load_model(name)
-
-
-def _stamp(path: Path) -> float:
-    """Changes when the file does, so that a cache never shows old results."""
-    return path.stat().st_mtime if path.exists() else 0.0
-
-
-def _stamps(folder: Path) -> tuple[tuple[str, float], ...]:
-    """The same of a folder, by file; empty for a hub id, which is no folder."""
-    return tuple((file.name, _stamp(file)) for file in sorted(folder.glob("*")))
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _scores(folder: Path, stamp: float):
-    return store.read_scores(folder)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _circuits(folder: Path, stamp: float):
-    return store.read_circuits(folder)
-
-
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _conflicts(folder: Path, stamp: float):
     return conflict_map.read(folder)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _samples(path: Path, stamp: float):
-    return dataset.read_samples(path)[0]
 
 
 def described(of: studies.Study) -> pd.DataFrame:
@@ -112,19 +49,19 @@ def held_out(of: studies.Study) -> pd.DataFrame | None:
         return None
     names = ("scores/scores.csv", "circuits/circuits.json", "validity.csv", "alone/alone.csv")
     files = tuple((name, _stamp(of.results / name)) for name in names)
-    return _held_out(of.results, files, _run_stamps(of))
+    return _held_out(of, files, _run_stamps(of), tuple(unusable(of, kind) for kind in ("scores", "circuits")))
 
 
-@st.cache_data(max_entries=8, show_spinner="Comparing scores with outcomes")
-def _held_out(results: Path, files: tuple, run_stamps: tuple[tuple[str, float], ...]) -> pd.DataFrame:
+@st.cache_data(max_entries=8, show_spinner="Comparing scores with outcomes", hash_funcs={studies.Study: repr})
+def _held_out(of: studies.Study, files: tuple, run_stamps: tuple[tuple[str, float], ...], unused: tuple) -> pd.DataFrame:
     found = [run for run in (runs.read_run(Path(folder)) for folder, _ in run_stamps) if counts(run)]
-    alone = [results / "alone"] if (results / "alone" / "alone.csv").is_file() else []
-    digest = validity.inputs_digest(results / "scores", results / "circuits", found, alone)
-    table = validity.read_table(results / "validity.csv", digest)
-    if table is not None:
+    alone = [of.results / "alone"] if (of.results / "alone" / "alone.csv").is_file() else []
+    digest = validity.inputs_digest(of.results / "scores", of.results / "circuits", found, alone)
+    table = validity.read_table(of.results / "validity.csv", digest)
+    if table is not None and not any(unused):
         return table
-    circuits = _circuits(results / "circuits", files[1][1])
-    return validity.main_part(_scores(results / "scores", files[0][1])[0], circuits[0] if circuits else {}, found)
+    drawn = circuits(of)
+    return validity.main_part(scores(of)[0], drawn[0] if drawn else {}, found)
 
 
 def observed(of: studies.Study) -> pd.Series | None:
@@ -225,7 +162,7 @@ def _faithfulness(of: studies.Study, circuit: Circuit, kept: np.ndarray, ablatio
     from analysis import curves
     from analysis.faithfulness import faithfulness
 
-    handle = model(of.model)
+    handle = cached_model.of_study(of)
     return faithfulness(handle, kept=kept, **curves.inputs_of(handle, forget_samples(of), circuit, ablation)).tolist()
 
 
@@ -234,7 +171,7 @@ def size_curve(of: studies.Study, circuit: Circuit, rule: str, ablation: str) ->
     """Faithfulness and completeness over circuit size, from this circuit's scores (`analysis.curves`); raises as above."""
     from analysis import curves
 
-    handle = model(of.model)
+    handle = cached_model.of_study(of)
     inputs = curves.inputs_of(handle, forget_samples(of), circuit, ablation)
     return curves.size_curve(handle, scores=circuit.scores, rule=rule, **inputs)
 
@@ -244,7 +181,7 @@ def answer_by_layer(of: studies.Study, circuit: Circuit) -> pd.DataFrame:
     """The logit lens of a circuit's sample, next to other answers (`analysis.logit_lens`); raises as above."""
     from analysis import curves, logit_lens
 
-    handle, samples = model(of.model), forget_samples(of)
+    handle, samples = cached_model.of_study(of), forget_samples(of)
     curves.inputs_of(handle, samples, circuit, "zero")  # raises if this is another model or the sample is gone
     sample = next(sample for sample in samples if sample.id == circuit.sample_id)
     return logit_lens.answer_by_layer(handle, sample, samples)

@@ -5,6 +5,7 @@ names the file: `outcome` says which, and raises what is neither.
 """
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.mutations import damaged
 
 QUESTIONS = [(f"Where was person {i} born, \"there\"?", f"In town, {i}") for i in range(8)]
 STUDY = "studies/made"
+FACTS = {"fingerprint": "f" * 16, "seed": 0}  # of the one object, which lies in OBJECT
+OBJECT = "objects/circuits/ffffffffffffffff/70f88c91f0e7e8af20c9ac4c"
 
 
 class Reader(NamedTuple):
@@ -46,6 +49,18 @@ def damage(reader: Reader, root: Path, whole: dict[str, bytes], rng: Random) -> 
     else:
         (root / name).write_bytes(damaged(whole[name], reader.files[name], rng))
     return name
+
+
+def restore(root: Path, whole: dict[str, bytes]) -> None:
+    """Everything as it was before the damage, also where the reader set something aside."""
+    for folder in ("damaged", "imported"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+    for file in root.glob("*.sqlite*"):
+        if file.name not in whole:
+            file.unlink()
+    for name, content in whole.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
 
 
 def made(root: Path) -> None:
@@ -87,6 +102,7 @@ def made(root: Path) -> None:
     write_comparisons(study.results, samples)
     write_tensors(root)
     write_model(root / "model")
+    write_others(root, samples)
 
 
 def write_scores(folder: Path, samples: list) -> None:
@@ -133,6 +149,33 @@ def write_tensors(root: Path) -> None:
     tensors = {"weight/a": np.ones(2, np.float32), "optimiser/0/step": np.ones(1, np.float32), "order": np.arange(3),
                "evaluation/0/forget": np.ones(2), "evaluation/0/retain": np.ones(2), "torch": np.zeros(8, np.uint8)}
     save_file(tensors, root / "checkpoint/state.safetensors", {"facts": json.dumps(facts)})
+
+
+def write_others(root: Path, samples: list) -> None:
+    """Jobs that have ended, an object with the index, an evaluation to import, a config file and an address."""
+    import sqlite3
+
+    from analysis import job_table, objects
+
+    with job_table.transaction():
+        pass
+    with sqlite3.connect(root / "jobs.sqlite") as db:
+        for state in ("done", "failed"):
+            row = (f"unlearn-{state}", "unlearn", '["unlearn", "--method", "NPO"]', "cpu", state, "runs/made/mine", 1e9, 3.0)
+            db.execute("INSERT INTO jobs (id, kind, arguments, device, state, output, created, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        db.execute("PRAGMA journal_mode = DELETE")
+    (root / "jobs").mkdir(exist_ok=True)
+    progress = {"phase": "epoch", "done": 1, "total": 4, "first": 0, "began": 1.0, "at": 2.0}
+    (root / "jobs/done.json").write_text(json.dumps(progress))
+    objects.put(root, "circuits", FACTS, {"table.parquet": b"x"}, "made")
+    assert objects.folder(root, "circuits", FACTS) == root / OBJECT
+    entries = {str(s.row): {"prob": 0.5, "ground_truth": s.answer} for s in samples}
+    (root / "TOFU_EVAL.json").write_text(json.dumps({"forget_Q_A_Prob": {"agg_value": 0.5, "value_by_index": entries}, "privleak": None}))
+    (root / "config.yaml").write_text("command: unlearn\nmethod: NPO\nlearning_rate: 1e-05\nn_epochs: 2\nforget: a.jsonl\nseed: 0\n")
+    address = {"study": "made", "sample": samples[0].id, "node": "a0.h1", "cohort_by": "MRD", "cohort_percent": "30", "pins": "m0,a0.h0",
+               "cohort_limits": "0.7,0.3", "pinned_easy": samples[1].id, "path": "input,logits", "runs": "mine", "run": "mine",
+               "job": "unlearn-done", "late_from": "2", "left": samples[0].id, "view": "One run", "card": "1"}
+    (root / "address.json").write_text(json.dumps(address))
 
 
 def write_model(folder: Path) -> None:
@@ -281,11 +324,48 @@ def _model(root: Path) -> None:
 
 
 def _sizes(root: Path) -> None:
-    from analysis import run_memory
+    from analysis import model_files, run_memory
 
     shape = run_memory.RunShape("NPO", 8, 20)
-    shapes, config = run_memory.tensor_shapes(root / "model"), run_memory.model_config(root / "model")
+    shapes, config = model_files.tensor_shapes(root / "model"), model_files.model_config(root / "model")
     assert all(size >= 0 for size in run_memory.estimate(shapes, config, shape).values())
+
+
+def _jobs(root: Path) -> None:
+    from analysis import jobs
+
+    for job in jobs.jobs():
+        assert job.command and job.output.is_relative_to(root) and isinstance(job.resumable, bool)
+
+
+def _job_progress(root: Path) -> None:
+    from analysis import progress
+
+    if found := progress.read("done"):
+        found.remaining(), found.phase_number("score")
+
+
+def _workspace(root: Path) -> None:
+    from analysis import index, objects, workspace_check, workspace_items
+
+    objects.get(root, "circuits", FACTS)
+    assert all(isinstance(entry.n_bytes, int) and isinstance(entry.name, str) for entry in index.entries(root))
+    for item in workspace_items.items(root):
+        assert str(item)
+    for finding in workspace_check.check(root):
+        assert "\n" not in finding.what, finding.what
+
+
+def _imported(root: Path) -> None:
+    from analysis import eval_import, studies
+
+    eval_import.bring_in(studies.named("made"), "theirs", {"TOFU_EVAL.json": (root / "TOFU_EVAL.json").read_bytes()})
+
+
+def _config(root: Path) -> None:
+    from analysis import config_file
+
+    config_file.read(root / "config.yaml")
 
 
 def _results(*names: str) -> dict[str, str]:
@@ -311,5 +391,9 @@ READERS = {
     "alone": Reader(_results("alone/alone.csv"), _alone), "validity": Reader(_results("validity.csv"), _validity),
     "checkpoint": Reader({"checkpoint/state.safetensors": "safetensors"}, _checkpoint),
     "mask of weights": Reader({"mask.safetensors": "safetensors"}, _mask), "model": Reader(MODEL, _model),
+    "table of jobs": Reader({"jobs.sqlite": "sqlite"}, _jobs), "progress of a job": Reader({"jobs/done.json": "json"}, _job_progress),
+    "workspace": Reader({"index.sqlite": "sqlite", f"{OBJECT}/manifest.json": "json", f"{OBJECT}/table.parquet": "parquet"}, _workspace),
+    "imported evaluation": Reader({"TOFU_EVAL.json": "json"}, _imported),
+    "config file": Reader({"config.yaml": "yaml"}, _config),
     "memory estimate": Reader({k: MODEL[k] for k in ("model/config.json", "model/model.safetensors")}, _sizes),
 }
