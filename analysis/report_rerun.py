@@ -6,6 +6,7 @@ from typing import Any
 from analysis import jobs, store
 from analysis.dataset import samples_hash
 from analysis.report_data import Collected
+from analysis.runs import Run
 from analysis.studies import Study
 
 OUTPUT = "rerun"  # folder that the script fills, beside the program
@@ -18,14 +19,14 @@ OF_CIRCUITS = OF_ATTRIBUTION | {"metric": "--metric", "quadrature": "--quadratur
                                 "mass": "--mass", "seed": "--seed"}
 OF_RUN = {"learning_rate": "--learning-rate", "n_epochs": "--n-epochs", "seed": "--seed", "batch_size": "--batch-size",
           "n_accumulation": "--accumulate", "precision": "--precision", "lora_rank": "--lora-rank", "retain_floor": "--retain-floor",
-          "evaluate_every": "--evaluate-every"}
+          "evaluate_every": "--evaluate-every", "weight_decay": "--weight-decay"}
 OF_CONFLICTS = {"method": "--discovery", "ablation": "--ablation", "target": "--target", "n_samples": "--n-samples",
                 "time_limit": "--time-limit", "seed": "--seed"}
 
 
 def commands(found: Collected) -> list[list[str]]:
     """Arguments of `python -m analysis`, in the order in which they can run."""
-    sets, both = sets_of(found.study), [*model(found.study), *sets_of(found.study)]
+    sets = sets_of(found.study)
     made = []
     if (config := found.scores_record.get("config")) is not None:
         made.append(of_scores(found.study, config))
@@ -35,7 +36,7 @@ def commands(found: Collected) -> list[list[str]]:
         made.append(of_conflicts(found.study, found.conflicts.config))
     for run in found.runs:
         folder = f"{OUTPUT}/runs/{run.record.name}"
-        made.append(["unlearn", *both, "--method", run.record.method, *_run(found, run.config), "--output", folder])
+        made.append(of_run(found.study, run))
         if run.record.name in found.evaluations:
             unlearned = ["--model", f"{folder}/model", *found.study.model_arguments[2:]]
             made.append(["evaluate", *unlearned, *sets, *_beside(found), "--output", f"{folder}/evaluation"])
@@ -61,6 +62,12 @@ def of_conflicts(study: Study, config: dict[str, Any]) -> list[str]:
     return ["conflicts", *model(study), *sets_of(study), *_flags(config, OF_CONFLICTS), "--output", f"{OUTPUT}/conflicts"]
 
 
+def of_run(study: Study, run: Run) -> list[str]:
+    """The command of a run with its recorded config; a mask that was a file of one's own is not known any more."""
+    given = [*model(study), *sets_of(study), "--method", run.record.method, *_run(study, run.config)]
+    return ["unlearn", *given, "--output", f"{OUTPUT}/runs/{run.record.name}"]
+
+
 def model(study: Study) -> list[str]:
     return [short(word) for word in study.model_arguments]
 
@@ -73,8 +80,7 @@ def script(found: Collected) -> bytes:
     """rerun.sh. What data say stands in it as quoted words only."""
     lines = ["#!/bin/sh", "# Makes the results of this report again, below the folder rerun/. Run it in Lethe's own folder.",
              f"# Expected data: forget set {samples_hash(found.forget)}, retain set {samples_hash(found.retain)}.",
-             "# A run whose method arguments differ from its preset's, or whose mask was a file of one's own, needs these by hand: see "
-             "config.json.",
+             "# A run whose mask was a file of one's own needs it by hand: see config.json.",
              "# Not in here: circuits after a run, samples unlearned alone, sensitivity of MRD, comparisons over seeds (circuits, "
              "alone, sensitivity, compare-*).",
              "set -eu", ""]
@@ -98,10 +104,11 @@ def _score(config: dict[str, Any]) -> list[str]:
     return [*words, *(word for method in cud.get("methods") or () for word in ("--anchor-method", str(method)))]
 
 
-def _run(found: Collected, config: dict[str, Any]) -> list[str]:
-    words = ["--preset", "embedded" if found.study.slug == "embedded" else "default", *_flags(config, OF_RUN)]
-    arguments, order = config.get("method_args") or {}, (config.get("sampling_args") or {}).get("order")
-    words += _flags(arguments, {"retain_loss": "--retain-loss"})
+def _run(study: Study, config: dict[str, Any]) -> list[str]:
+    words = ["--preset", "embedded" if study.slug == "embedded" else "default", *_flags(config, OF_RUN)]
+    order = (config.get("sampling_args") or {}).get("order")
+    if known := {name: value for name, value in (config.get("method_args") or {}).items() if value is not None}:
+        words += ["--method-args", ",".join(f"{name}={value}" for name, value in known.items())]
     sampling = str(order).replace("_", "-") if order else SAMPLINGS.get(config.get("sampling") or "Uniform")
     if sampling:
         words += ["--sampling", sampling, *(["--scores", f"{OUTPUT}/scores"] if order else [])]

@@ -3,11 +3,12 @@
 import pandas as pd
 import streamlit as st
 
-from analysis import runs, studies
+from analysis import report_rerun, runs, studies
 from components import (
     cached,
     cohort_rule,
     compare_panel,
+    equivalent_command,
     layout,
     memory_card,
     outcome_plot,
@@ -40,6 +41,7 @@ def show(study: studies.Study, name: str, run: runs.Run, known: pd.DataFrame) ->
     st.page_link("pages/unlearn.py", label="Duplicate: fill the form with this run's settings",
                  query_params=state.carried() | {run_like.PARAMETER: name})
     run_card.details(run, table)
+    equivalent_command.show(report_rerun.of_run(study, run))
 
 
 def _memories(study: studies.Study, name: str, run: runs.Run, known: pd.DataFrame, sample: str | None) -> pd.DataFrame:
