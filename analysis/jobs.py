@@ -73,8 +73,8 @@ def command_line(arguments: list[str] | tuple[str, ...]) -> str:
 
 def device_of(arguments: Sequence[str]) -> str:
     """The device that a command computes on: its `--device`, by default the first GPU of a machine that has one."""
-    pairs = [word.split("=", 1) if "=" in word else [word, after] for word, after in zip(arguments, [*arguments[1:], ""], strict=True)]
-    given = next((value for flag, value in pairs if flag == "--device"), None)
+    words = [part for word in arguments for part in word.split("=", 1)]
+    given = dict(zip(words, words[1:], strict=False)).get("--device")
     name = given or ("cuda" if shutil.which("nvidia-smi") else "cpu")
     return "cuda:0" if name == "cuda" else name
 

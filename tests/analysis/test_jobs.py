@@ -177,3 +177,103 @@ def test_bad_requests_are_refused(tmp_path):
 
 def test_the_command_shown_can_be_pasted():
     assert jobs.command_line(["unlearn", "--model", "my model"]) == ".venv/bin/python -m analysis unlearn --model 'my model'"
+
+
+@pytest.mark.slow
+def test_devices_run_side_by_side_and_have_a_queue_each():
+    def on(device: str, name: str) -> str:
+        folder = store.workspace() / name
+        return jobs.submit("test", ["work", "60", str(folder), "--device", device], folder)
+
+    cpu, gpu, third = on("cpu", "a"), on("cuda", "b"), on("cuda:0", "c")
+    found = {job.id: (job.device, job.state, job.position) for job in jobs.jobs()}
+    assert found == {cpu: ("cpu", "running", None), gpu: ("cuda:0", "running", None), third: ("cuda:0", "queued", 1)}
+    jobs.cancel(gpu)
+    wait(third, "running")
+    assert jobs.status(cpu).state == "running"
+
+
+@pytest.mark.parametrize(("arguments", "device"), [
+    (["score", "--device", "cuda"], "cuda:0"), (["score", "--device=mps"], "mps"), (["score", "--device"], "cpu"), ([], "cpu"),
+])
+def test_the_device_is_that_of_the_command(arguments, device, monkeypatch):
+    monkeypatch.setattr(jobs.shutil, "which", lambda name: None)
+    assert jobs.device_of(arguments) == device
+    monkeypatch.setattr(jobs.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    assert jobs.device_of(["score"]) == "cuda:0"
+
+
+SESSION = """
+import sys
+from analysis import jobs, place
+jobs.COMMAND = [sys.executable, "-c", sys.argv[2]]
+for number in range(4):
+    folder = place.workspace() / f"{sys.argv[1]}-{number}"
+    jobs.submit("test", [str(folder)], folder)
+"""
+WITNESS = """
+import pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+busy = folder.parent / "busy"
+busy.mkdir()
+with open(folder.parent / "order", "a") as order:
+    order.write(folder.name + "\\n")
+folder.mkdir()
+busy.rmdir()
+"""
+
+
+@pytest.mark.slow
+def test_twenty_jobs_of_five_sessions_run_each_once_in_order_and_never_two_at_once(workspace):
+    """Each job fails if another runs at the same time, as the folder `busy` is there already."""
+    sessions = [subprocess.Popen([sys.executable, "-c", SESSION, str(i), WITNESS], cwd=store.PROJECT) for i in range(5)]
+    assert [session.wait(120) for session in sessions] == [0] * 5
+    found = jobs.jobs()[::-1]
+    assert len(found) == 20 and wait(found[-1].id, "done", "failed", limit=200).state == "done"
+    assert {job.state for job in jobs.jobs()} == {"done"}
+    assert (workspace / "order").read_text().split() == [job.output.name for job in found]
+
+
+def test_a_job_whose_log_cannot_be_written_waits_and_says_why(workspace):
+    (workspace / "jobs").write_text("a file where the folder of logs should be")
+    job = jobs.status(submit("work", 60, "a"))
+    assert job.state == "queued" and job.cause.startswith("it cannot be started: ") and job.position == 1
+    (workspace / "jobs").unlink()
+    job = jobs.status(job.id)
+    assert job.state == "running" and job.cause is None
+
+
+def test_after_a_restart_of_the_machine_a_running_job_is_interrupted(workspace):
+    job_id = submit("work", 60, "a")
+    process = next(row["process"] for row in job_table.rows() if row["id"] == job_id)
+    change(job_id, process=process.rpartition(":")[0] + ":another-boot", clock=1e9)
+    job = jobs.status(job_id)
+    assert (job.state, job.cause, job.seconds) == ("interrupted", job_queue.RESTARTED, None)
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_set_back_changes_nothing(monkeypatch):
+    first, second = submit("work", 60, "a"), submit("work", 60, "b")
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    third = submit("work", 60, "c")
+    assert [job.id for job in jobs.jobs()] == [third, second, first] and jobs.status(first).state == "running"
+    assert 0 <= jobs.status(first).seconds < 60 and jobs.status(third).position == 2
+    jobs.cancel(first)
+    assert wait(first, "cancelled").seconds >= 0
+
+
+@pytest.mark.slow
+def test_a_table_damaged_under_a_running_job_leaves_its_result_and_the_queue_goes_on(workspace):
+    job_id = submit("work", 1, "a")
+    printed(job_id)
+    (workspace / "jobs.sqlite").write_bytes(b"not a database" * 999)
+    for end in ("-wal", "-shm"):
+        (workspace / f"jobs.sqlite{end}").unlink(missing_ok=True)
+    assert jobs.jobs() == []
+    end = time.monotonic() + 30
+    while not (workspace / "a").is_dir():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    second = submit("work", 0, "b")
+    wait(second, "done")
+    assert [job.id for job in jobs.jobs()] == [second]
