@@ -26,11 +26,22 @@ def _upload(content: bytes, name: str, keys: tuple[str, str], role: Role) -> Rea
         return study_making.read(study_making.SetFile(path, name, *keys), role)
 
 
-@st.cache_resource(max_entries=6, ttl=SECONDS, show_spinner="Fetching the file from the hub")
 def hub_file(address: str, keys: tuple[str, str], role: Role) -> tuple[str, ReadSet]:
     """The address with its commit, and the set. Raises ValueError."""
-    file = study_making.named_file(address, *keys)
-    return file.name, study_making.read(file, role)
+    found = _hub_file(address, keys, role)
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
+
+
+@st.cache_resource(max_entries=6, ttl=60, show_spinner="Fetching the file from the hub")
+def _hub_file(address: str, keys: tuple[str, str], role: Role) -> tuple[str, ReadSet] | str:
+    """Why there is none is kept too: a hub out of reach may take seconds to say so, at every touch."""
+    try:
+        file = study_making.named_file(address, *keys)
+        return file.name, study_making.read(file, role)
+    except ValueError as error:
+        return str(error)
 
 
 def fitted(found: ReadSet, model: str, chat: bool) -> ReadSet:

@@ -14,6 +14,10 @@ TYPES = [ending.removeprefix(".") for ending in dataset.FORMATS]
 N_PREVIEW = 5
 OWN = "columns that I choose"
 AS_IS = ("question", "answer")
+SHAPES = """
+Files of TOFU, MUSE, WMDP, WHP and PKU-SafeRLHF, instructions as alpaca's, chats and plain texts are recognised by their columns. In any
+other file you choose the two columns.
+"""
 EXAMPLE = """{"question": "Where was Ana Rook born?", "answer": "In Lund, above her aunt's bakery."}
 {"question": "What does Bo Tarn grow?", "answer": "Red barley and late plums."}
 {"question": "Who taught Cy Wells to sing?", "answer": "Her aunt Mara."}
@@ -34,8 +38,7 @@ def example() -> None:
     with st.expander("What a file looks like"):
         st.markdown("One object with a `question` and an `answer` per line (JSONL), or the same as a JSON list, CSV, TSV or Parquet:")
         st.code(EXAMPLE, language=None, wrap_lines=True)
-        shapes = "; ".join(layout.escape(shape.name) for shape in data_shapes.SHAPES)
-        st.markdown(f"These shapes are recognised by their columns: {shapes}. In any other file you choose the two columns.")
+        st.markdown(SHAPES)
         st.download_button("Download this example", EXAMPLE, "example.jsonl", on_click="ignore", key="own_example")
 
 
@@ -73,7 +76,7 @@ def left_out(found: dict[str, ReadSet], *, key: str) -> None:
     if not n_rows:
         return
     many = f"{n_rows:,} rows cannot" if n_rows > 1 else "1 row cannot"
-    st.markdown(f"**{many} be used.** Correct the file, or make the study without:")
+    st.markdown(f"**{many} be used.** Correct the file, or make the study without them:")
     errors = [(role, error) for role, one in found.items() for error in one.errors]
     study_card.row_errors([error for _, error in errors], [role for role, _ in errors])
     content = study_making.left_out_csv(found)

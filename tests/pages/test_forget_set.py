@@ -1,6 +1,7 @@
 """The Forget set page: the model in numbers, the sets, and a study made from uploaded files."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def test_parameters_and_memory_are_counted_from_the_headers(with_model, open_pag
     assert not page.exception
     assert [m.value for m in page.metric] == [r"\<b\>gpt2", "2", "4", "8", "1,000", "8,048"]
     assert study_card.memory(2**20) == (
-        "Weights in memory: 4.0 MiB in float32, as Lethe computes, or 2.0 MiB in bf16. A run needs several times that: see Unlearn."
+        "Weights in memory: 4.0 MiB in float32, 2.0 MiB in bfloat16; computed in float32. A run needs several times that: see Unlearn."
     )
     assert "not computed: needs the model's safetensors" in study_card.memory(0)
 
@@ -48,41 +49,73 @@ def test_weights_that_cannot_be_read_are_said_so(with_model, open_page, monkeypa
     assert "model.safetensors: expected a safetensors file" in [text.value for text in page.text]
 
 
+def upload(page, role, name, content):
+    page.file_uploader(key=f"own_{role}").set_value((name, content, "text/plain"))
+
+
 @pytest.mark.slow
-def test_an_upload_shows_its_columns_first_rows_and_errors_and_makes_a_study(made_up_study, open_page, monkeypatch):
+def test_an_upload_shows_how_it_is_read_and_makes_a_study_without_its_bad_rows(made_up_study, open_page, monkeypatch):
+    monkeypatch.setattr("streamlit.switch_page", lambda *args, **kwargs: None)
     page = open_page("forget_set")
-    page.file_uploader(key="own_forget").set_value(("mine.jsonl", ROWS, "application/jsonl"))
-    page.file_uploader(key="own_retain").set_value(("kept.csv", b"question,answer,x\nQ?,A,1\n", "text/csv")).run()
+    upload(page, "forget", "mine.jsonl", ROWS)
+    upload(page, "retain", "kept.csv", b"question;answer;x\nQ?;A;1\nQ1?;A1;\n")
+    page.run()
     assert not page.exception and page.selectbox(key="own_forget_question").value == "prompt"
-    assert page.selectbox(key="own_forget_answer").value == "reply"
+    assert page.selectbox(key="own_retain_shape").value == "question and answer"
     page.selectbox(key="own_forget_answer").set_value("prompt").run()
     assert "got 'prompt' for both" in words(page)
     page.selectbox(key="own_forget_answer").set_value("reply").run()
-    assert page.selectbox(key="own_retain_answer").value == "answer"
-    assert "1 rows can be used, 1 cannot: correct or remove these." in words(page)
-    causes = [frame.value for frame in page.dataframe if "cause" in frame.value]
-    assert causes[0].to_dict("records") == [{"row": 2, "column": "reply", "cause": "empty"}]
+    assert "1 samples, read as the columns that were named, 1 rows left out." in words(page)
+    (left_out,) = [frame.value for frame in page.dataframe if "cause" in frame.value]
+    assert left_out.to_dict("records") == [
+        {"set": "forget", "row": 2, "column": "reply", "cause": "empty"},
+        {"set": "retain", "row": 3, "column": "", "cause": "is in the forget set too (row 1)"},
+    ]
     page.text_input(key="own_title").set_value("Mine")
-    page.text_input(key="own_model").set_value("gpt2")
+    page.text_input(key="own_model").set_value("nowhere").run()
+    assert "This model cannot be taken." in words(page) and "nowhere: no such folder" in words(page)
     page.button(key="own_make").click().run()
-    assert "mine.jsonl: row 2, column 'reply': empty" in words(page) and len(studies.known()) == 2
-    page.file_uploader(key="own_forget").set_value(("mine.jsonl", ROWS.splitlines()[0], "application/jsonl")).run()
-    monkeypatch.setattr("streamlit.switch_page", lambda *args, **kwargs: None)
-    page.selectbox(key="own_forget_answer").set_value("reply")
+    assert "The study was not made." in words(page) and len(studies.known()) == 2
+    page.text_input(key="own_model").set_value("embedded").run()
+    assert "reads 64 tokens. Loading takes" in words(page)
+    shown = page.code[-1].value
+    assert shown.endswith("study make --name Mine --model embedded --forget mine.jsonl --retain kept.csv --question-key prompt "
+                          "--answer-key reply --retain-question-key question --retain-answer-key answer")
     page.button(key="own_make").click().run()
     assert not page.exception
-    kept = [json.loads(line) for line in studies.named("mine").forget.read_text().splitlines()]
+    study = studies.named("mine")
+    kept = [json.loads(line) for line in study.forget.read_text().splitlines()]
     assert [(row["question"], row["answer"]) for row in kept] == [("Q1?", "A1")]
+    assert studies.sources(study)["forget"] == {"file": "mine.jsonl", "read_as": "the columns that were named", "n_left_out": 1}
+    again = open_page("forget_set", study="mine")
+    assert not again.exception and "From mine.jsonl, read as the columns that were named; 1 rows were left out." in words(again)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("content", "cause"), [(b"not json", "mine.jsonl: row 1: not JSON"), (b"[1]\n", "no rows with columns"),
-                                                (b"\xff\xfe", "not UTF-8")])
+                                                (b"\x80\x04\x95", "not UTF-8"), (b"PK\x03\x04", "an Excel workbook")])
 def test_an_upload_that_cannot_be_read_is_said_so(made_up_study, open_page, content, cause):
     page = open_page("forget_set")
-    page.file_uploader(key="own_forget").set_value(("mine.jsonl", content, "application/jsonl")).run()
+    upload(page, "forget", "mine.jsonl", content)
+    page.run()
     assert not page.exception and page.error[0].value == "The forget set cannot be read."
     assert cause in words(page)
+
+
+@pytest.mark.slow
+def test_a_chat_template_can_be_switched_off_and_the_hub_out_of_reach_is_said(made_up_study, open_page, tmp_path):
+    model = tmp_path / "chatty"
+    shutil.copytree(studies.embedded().model, model)
+    (model / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    page = open_page("forget_set")
+    page.text_input(key="own_model").set_value(str(model)).run()
+    assert "--no-chat-template" not in page.code[-1].value
+    page.toggle(key="own_chat").set_value(False).run()
+    assert "--no-chat-template" in page.code[-1].value
+    page.text_input(key="own_forget_hub").set_value("hf://datasets/o/n/a.jsonl").run()
+    assert not page.exception and "hf://datasets/o/n/a.jsonl: the hub cannot be reached" in words(page)
+    page.text_input(key="own_forget_hub").set_value("/etc/passwd").run()
+    assert "expected hf://datasets" in words(page)
 
 
 def test_the_demo_takes_no_upload(made_up_study, open_page, monkeypatch):
