@@ -1,12 +1,12 @@
-"""Ten people at once: `python -m tests.benchmarks.load [seconds of pause]` (needs Chromium; closes with one line of JSON).
+"""Ten people at once: `python -m tests.benchmarks.load [seconds of pause] [switches]` (needs Chromium; closes with one line of JSON).
 
 One server on the embedded study and an empty workspace, ten browser sessions (a context each, so that nothing is shared), all in one
 Chromium on the same machine. First all ten open the Circuit explorer at the same moment, which needs the model: the loaded models are
-counted. Then each goes from page to page, drawn at random, with a sample of its own: N_WARM switches to warm up, then N_SWITCHES that
-count, timed in the browser from the click in the navigation until the page has its heading, its script has run and nothing more is
-drawn (as in `tests.benchmarks.browser`). Between two switches a session pauses for the given seconds on average (drawn
-between nothing and twice that); 0, the default, is ten people who never stop clicking. An app of one line and two pages, under the same
-load by the same browser, is the control: what it takes is the machine's.
+counted. Then each goes from page to page, drawn at random, with a sample of its own: N_WARM switches to warm up, then those that count,
+200 unless given, timed in the browser from the click in the navigation until the page has its heading, its script has run and nothing
+more is drawn (as in `tests.benchmarks.browser`). Between two switches a session pauses for the given seconds on average (drawn between
+nothing and twice that); 0, the default, is ten people who never stop clicking. An app of one line and two pages, under the same load by
+the same browser, is the control: what it takes is the machine's.
 
 Memory is the server's resident set before and after these switches, each time after a garbage collection; then once more when all
 sessions are closed and forgotten. The server is `app.py` with one route more, that collects and counts.
@@ -28,7 +28,8 @@ from analysis.dataset import load_samples
 from tests.benchmarks.browser import CONTROL, NAMES, SWITCH
 from tests.browser.conftest import CHROMIUM, FLAGS, ROOT, SETTLED, serve
 
-N_SESSIONS, N_WARM, N_SWITCHES = 10, 150, 200
+N_SESSIONS, N_WARM = 10, 100
+LINKED = "title => [...document.querySelectorAll('[data-testid=stSidebar] a')].some(a => a.innerText.trim() === title)"
 COUNTING = """import gc, os, psutil
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -71,6 +72,7 @@ async def walk(pages: list[Page], names: list[str], shown: list[str], n_switches
         draw = random.Random(f"{session} {n_switches}")
         for _ in range(n_switches // len(pages)):
             shown[session] = draw.choice([name for name in names if name != shown[session]])
+            await page.wait_for_function(LINKED, arg=shown[session], polling=100)
             took[shown[session]].append(await page.evaluate(SWITCH, shown[session]))
             await asyncio.sleep(draw.uniform(0, 2 * pause))
 
@@ -83,7 +85,7 @@ def summary(took: dict[str, list[float]]) -> dict[str, int]:
     return {"n": len(every)} | {f"p{q}_ms": round(float(np.percentile(every, q))) for q in (50, 95, 100)}
 
 
-async def main(pause: float) -> None:
+async def main(pause: float = 0, n_switches: int = 200) -> None:
     found = {"sessions": N_SESSIONS, "pause_s": pause}
     ids = [sample.id for sample in load_samples(ROOT / "data" / "forget.jsonl")[:N_SESSIONS]]
     with tempfile.TemporaryDirectory() as folder:
@@ -94,16 +96,16 @@ async def main(pause: float) -> None:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             with serve(Path(folder) / "none", other) as address:
                 pages = await open_pages(browser, address, [""] * N_SESSIONS)
-                found["control"] = summary(await walk(pages, ["One", "Two"], ["One"] * N_SESSIONS, N_SWITCHES, pause))
+                found["control"] = summary(await walk(pages, ["One", "Two"], ["One"] * N_SESSIONS, n_switches // 2, pause))
                 await asyncio.gather(*(page.context.close() for page in pages))
             with serve(Path(folder) / "workspace", app, PYTHONPATH=str(ROOT)) as address:
                 found["empty"] = count(address)
                 pages = await open_pages(browser, address, [f"circuits?sample={id}" for id in ids])
                 found["opened"] = count(address)
                 shown = ["Circuit explorer"] * N_SESSIONS
-                await walk(pages, NAMES, shown, N_WARM, 0)
+                await walk(pages, NAMES, shown, min(N_WARM, n_switches), 0)
                 found["before"], start = count(address), time.monotonic()
-                took = await walk(pages, NAMES, shown, N_SWITCHES, pause)
+                took = await walk(pages, NAMES, shown, n_switches, pause)
                 found["seconds"], found["after"] = round(time.monotonic() - start), count(address)
                 found["switch"], found["by_page"] = summary(took), {name: summary({name: times}) for name, times in took.items()}
                 await asyncio.gather(*(page.context.close() for page in pages))
@@ -115,4 +117,4 @@ async def main(pause: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]) if sys.argv[1:] else 0.0))
+    asyncio.run(main(*(kind(word) for kind, word in zip((float, int), sys.argv[1:], strict=False))))
