@@ -26,6 +26,19 @@ def violations(page) -> list[str]:
     return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
 
+def violations_in_both_themes(page) -> list[str]:
+    """The reader's system turns dark, then light again; each time the script runs anew, as it chooses the charts' colours."""
+    found = []
+    for scheme, background in (("dark", "rgb(18, 24, 31)"), ("light", "rgb(255, 255, 255)")):
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("r")
+        settle(page)
+        assert page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor") == background
+        found += [f"{scheme}: {fault}" for fault in violations(page)]
+    return found
+
+
 def unfold(page) -> None:
     """Open every expander."""
     closed = page.locator("[data-testid=stExpander] details:not([open]) > summary")
@@ -46,33 +59,30 @@ def turn_tabs(page):
         yield turn
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES + VIEWS)
-def test_no_page_has_a_violation(look, name, scheme):
-    page = look(name, scheme=scheme)
+def test_no_page_has_a_violation(look, name):
+    page = look(name)
     unfold(page)
     for _ in turn_tabs(page):
-        assert violations(page) == []
+        assert violations_in_both_themes(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_sample_card_has_no_violation(look, scheme):
-    page = look("difficulty", scheme=scheme)
+def test_the_sample_card_has_no_violation(look):
+    page = look("difficulty")
     page.get_by_role("button", name="Sample card").click()
     page.get_by_role("dialog").wait_for()
     settle(page)
-    assert violations(page) == []
+    assert violations_in_both_themes(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_an_error_and_empty_pages_have_no_violation(hostile_server, new_page, scheme):
-    page = go(new_page(scheme), f"{hostile_server}/outcomes?study=../etc&sample=nobody&run=none")
+def test_an_error_and_empty_pages_have_no_violation(hostile_server, new_page):
+    page = go(new_page(), f"{hostile_server}/outcomes?study=../etc&sample=nobody&run=none")
     assert page.get_by_test_id("stAlert").count()
-    assert violations(page) == []
+    assert violations_in_both_themes(page) == []
     for name in PAGES:
         go(page, f"{hostile_server}/{name}?study=bare")
         unfold(page)
-        assert violations(page) == []
+        assert violations_in_both_themes(page) == []
 
 
 def test_a_planted_fault_is_found(look):
