@@ -2,6 +2,7 @@
 
 import http.client
 import http.server
+import pickle
 import re
 import socket
 import threading
@@ -12,7 +13,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.browser.conftest import go, serve
+from tests.analysis.test_pickles import Canary
+from tests.browser.conftest import go, serve, settle
 
 ROUTES = ["/", "/forget_set", "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics", "/_stcore/stream", "/media/0.png",
           "/static/css/none.css", "/component/none/index.html", "/_stcore/bidi-components/none/none.js", "/count"]
@@ -160,6 +162,22 @@ def test_an_upload_needs_the_token_the_origin_and_less_than_20_mb(shared_server,
     assert upload(small, X_Xsrftoken="2|00000000|00|0", **sized(small)) == 403
     for origin in ("http://evil.example", "http://127.0.0.1:1", "null"):  # pages of other ports share the cookie, and so the token
         assert upload(small, Origin=origin, **sized(small)) == 403
+
+
+def test_a_pickle_as_an_upload_never_runs(shared_server, new_page, tmp_path):
+    canary = tmp_path / "canary"
+    content = pickle.dumps(Canary(canary))
+    page = go(new_page(), f"{shared_server}/forget_set")
+    for name in ("own.jsonl", "own.json", "own.csv", "own.parquet"):
+        drop = page.locator("[data-testid=stFileUploaderDropzoneInput]").first
+        with page.expect_request(lambda request: request.method == "PUT") as sent:
+            drop.set_input_files({"name": name, "mimeType": "application/x-pickle", "buffer": content})
+        assert sent.value.response().status == 204
+        page.get_by_test_id("stAlert").filter(has_text="cannot be read").first.wait_for()
+        settle(page)
+    assert not canary.exists()
+    pickle.loads(content)
+    assert canary.exists()  # the control
 
 
 ATTACK = """async target => {
