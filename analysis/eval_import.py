@@ -52,6 +52,7 @@ def bring_in(study: studies.Study, name: str, files: Mapping[str, bytes]) -> str
                     rows.setdefault(row, {}).update(values)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{file}: {str(error) or 'nested too deeply'}") from error
+    said = f"{sum(isinstance(value, float) for value in summary.values())} of {len(summary)} metrics have a figure"
     p = summary.get("forget_quality")
     if isinstance(p, float) and 0 < p <= 1:
         summary.setdefault("forget_quality_log10_p", math.log10(p))
@@ -63,9 +64,7 @@ def bring_in(study: studies.Study, name: str, files: Mapping[str, bytes]) -> str
             atomic.write_csv(new / "evaluation.csv", table)
         atomic.write_json(new / "manifest.json", {"imported from": "open-unlearning", "files": sums, "n_samples": len(table),
                                                   "forget": dataset.samples_hash(list(samples.values()))})
-    n_numbers = sum(isinstance(value, float) for value in summary.values())
-    by_sample = f"; {len(table)} of {len(samples)} samples by themselves" if len(table) else ""
-    return f"{n_numbers} of {len(summary)} metrics have a figure{by_sample}"
+    return said + (f"; {len(table)} of {len(samples)} samples by themselves" if len(table) else "")
 
 
 def _metrics(content: bytes) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def _figures(original: dict[str, Any], found: dict[str, outcomes.Evaluation], fi
         column_order=[name for name in rows if name != "Group"],  # which the order of the rows shows; the file has it
         column_config={
             "Metric": text_column(width=372, pinned=True), BEFORE: text_column(width=60), "Direction": text_column(width=165),
-            **{run: text_column(width=103) for run in found},
+            **{run: text_column(width=max(103, 8 * len(run))) for run in found},
         },
     )
     st.download_button("Download this table (CSV)", atomic.csv_bytes(rows), file, "text/csv", on_click="ignore", key="evaluation_csv")
@@ -126,8 +126,9 @@ def table(original: dict[str, Any], found: dict[str, dict[str, Any]]) -> pd.Data
 def _names(beginnings: tuple[str, ...], found: dict[str, dict[str, Any]]) -> list[str]:
     """Metrics of a group that some run has a number for; those of METRICS first, in its order."""
     names = dict.fromkeys([*evaluation_metrics.METRICS, *(name for summary in found.values() for name in summary)])
-    known = tuple(beginning for group in GROUPS.values() for beginning in group)
-    fits = {name: name.startswith(beginnings) if beginnings else not name.startswith(known) for name in names}
+    measured = tuple(beginning for group in GROUPS.values() for beginning in group)
+    other = {name for name in names if not name.startswith(measured) and name not in evaluation_metrics.METRICS}
+    fits = {name: name.startswith(beginnings) if beginnings else name in other for name in names}
     return [n for n in names if fits[n] and any(_is_number(summary.get(n)) for summary in found.values())]
 
 

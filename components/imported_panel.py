@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis import eval_import, place, studies
+from analysis import eval_import, studies
 from components import demo_mode, equivalent_command, layout
 
 SUFFIX = " (imported)"  # no run can be called so
@@ -31,7 +31,7 @@ def show(study: studies.Study) -> None:
         if not files:
             return
         try:
-            if st.button("Import", type="primary", key="import", disabled=not place.SLUG.fullmatch(name)):
+            if st.button("Import", type="primary", key="import"):
                 said = eval_import.bring_in(study, name, {file.name: file.getvalue() for file in files})
                 st.success(f"{said}. It can be chosen above, under “Beside it”.")
         except ValueError as error:

@@ -40,7 +40,7 @@ def written(content) -> bytes:
 
 def test_figures_nulls_and_dropped_samples(study):
     said = eval_import.bring_in(study, "theirs", {"TOFU_EVAL.json": written(tofu()), "TOFU_SUMMARY.json": b"\xef\xbb\xbf" + written(SUMMARY)})
-    assert said == "6 of 8 metrics have a figure; 2 of 3 samples by themselves"
+    assert said == "5 of 7 metrics have a figure; 2 of 3 samples by themselves"
     place = eval_import.imported(study)["theirs"] / "evaluation"
     found = outcomes.read_evaluation(place)
     assert found.summary == {
@@ -103,6 +103,6 @@ def test_a_name_is_a_slug(name, study):
 def test_the_command_says_what_it_read(study, tmp_path):
     (tmp_path / "S.json").write_bytes(written(SUMMARY))
     result = CliRunner().invoke(app, ["import-eval", "--study", "made", "--name", "s", "--file", str(tmp_path / "S.json")])
-    assert result.exit_code == 0 and "4 of 5 metrics have a figure; kept in" in result.output, result.output
+    assert result.exit_code == 0 and "3 of 4 metrics have a figure; kept in" in result.output, result.output
     bad = CliRunner().invoke(app, ["import-eval", "--study", "made", "--name", "s", "--file", str(tmp_path / "none.json")])
     assert bad.exit_code == 2 and bad.stderr.startswith("error: ") and len(bad.stderr.splitlines()) == 1

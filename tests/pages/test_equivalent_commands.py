@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import typer
 
-from analysis import eval_import, jobs, report_rerun
+from analysis import eval_import, jobs, outcomes, report_rerun
 from analysis.__main__ import app
 from components import (
     conflict_form,
@@ -52,7 +52,7 @@ def test_what_a_page_offers_is_taken(scored_study, open_page, name, query, least
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("difficulty", {"score", "circuits"}), ("conflicts", {"conflicts"}), ("report", {"report"})])
+@pytest.mark.parametrize(("name", "least"), [("difficulty", {"score", "circuits"}), ("conflicts", {"conflicts"})])
 def test_what_an_empty_page_offers_is_taken(made_up_study, open_page, name, least):
     assert least <= set(offered(open_page(name)))
 
@@ -62,10 +62,11 @@ def test_every_command_of_a_study_names_its_model_as_the_study_has_it(made_up_st
     monkeypatch.setattr(validity_panel.cached, "counted", lambda study: [])
     monkeypatch.setattr(validity_panel.cached, "run_records", lambda study: [])
     made = [
-        *score_form.commands(study).values(), conflict_form.command(study, "greedy", "zero", 0.5, 8),
+        *score_form.commands(study).values(), conflict_form.command(study, "greedy", "zero", 0.5, 8), masks_panel.command(study),
         run_form.build(study, "NPO", "npo", 0, False, {"sampling": "hard-first"}).arguments,
-        evaluation_panel.command(study, "somewhere", study.results), curricula_panel.command(study), masks_panel.command(study),
-        validity_panel.alone_command(study), report_rerun.of_scores(study, {"seed": 3}), report_rerun.of_circuits(study, {"n_edges": 9}),
+        evaluation_panel.command(study, "somewhere", study.results), curricula_panel.command(study),
+        validity_panel.alone_command(study), report_rerun.of_scores(study, {"seed": 3}),
+        report_rerun.of_circuits(study, {"n_edges": 9}),
         report_rerun.of_conflicts(study, {"target": 0.5}),
     ]
     for arguments in made:
@@ -85,9 +86,10 @@ def test_a_command_that_the_program_does_not_take_would_be_seen():
 
 
 def test_imported_evaluations_are_labelled_and_the_form_shows_its_command(made_up_study):
-    eval_import.bring_in(made_up_study, "theirs", {"S.json": b'{"forget_quality": 0.5, "ra_Q_A_Prob": 0.25}'})
-    assert list(imported_panel.labelled(made_up_study)) == ["theirs (imported)"]
-    found = {"theirs (imported)": {"forget_quality": 0.5, "ra_Q_A_Prob": 0.25, "privleak": eval_import.NULL}}
+    eval_import.bring_in(made_up_study, "theirs", {"S.json": b'{"forget_quality": 0.5, "ra_Q_A_Prob": 0.25, "privleak": null}'})
+    folders = imported_panel.labelled(made_up_study)
+    found = {name: outcomes.read_evaluation(path / "evaluation").summary for name, path in folders.items()}
+    assert list(found) == ["theirs (imported)"]
     rows = evaluation_panel.table({}, found).set_index("Metric")["theirs (imported)"].to_dict()
-    assert rows == {"Forget quality (p)": "0.500", "ra_Q_A_Prob": "0.250"}
+    assert rows == {"Forget quality (log10 p)": "-0.301", "ra_Q_A_Prob": "0.250"}
     assert evaluation_panel.gaps(found) == [f"theirs (imported): PrivLeak (%): {eval_import.NULL}"]
