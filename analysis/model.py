@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from analysis import chat, model_files, model_memory, model_source
+from analysis import chat, hub, model_files, model_memory, model_source
 from analysis.blocks import describe
 from analysis.graph import GraphIndex
 from analysis.model_source import ModelError
@@ -72,17 +72,17 @@ def load_model(name: str | Path, device: str | None = None, dtype: str = "float3
     for the memory; whatever can be known before weights are read is. ValueError if the hub refuses it.
     """
     target, name = _device(device), model_source.pinned(str(name))
+    with _refused(name):
+        model_files.check_config(model_source.with_config(name))
+        if refusal := model_memory.model_memory(name, dtype, str(target)).refusal:
+            raise ModelError(refusal)
     folder = model_source.located(name)
-    shown = str(folder) if name == "embedded" else name
-    with _refused(shown):
+    with _refused(name):
         config = model_files.check(folder)
-    with _refused(shown):
         tokenizer = _tokenizer(folder, config)
         if chat_template:
             setattr(tokenizer, FRAME, chat.frame(tokenizer))
-        if refusal := model_memory.model_memory(str(folder), dtype, str(target)).refusal:
-            raise ModelError(refusal)
-    with _refused(f"{shown}: cannot be loaded as a causal language model"):
+    with _refused(f"{name}: cannot be loaded as a causal language model"):
         model = _weights(folder, dtype)
     return handle_of(model.to(target), tokenizer, name)
 
@@ -92,7 +92,7 @@ def _refused(what: str) -> Iterator[None]:
     """Whatever a library raises for files that it did not expect becomes a ModelError of one line."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, hub.HubError):
         raise
     except BaseException as error:  # a panic of a reader written in Rust is no Exception
         raise ModelError(f"{what}: {_first_line(error)}") from error

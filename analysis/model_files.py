@@ -28,20 +28,28 @@ def check(folder: Path) -> dict[str, Any]:
 
     Raises ModelError with one line: what was expected, what came, what to do.
     """
+    config = check_config(folder)
+    _check_weights(stored_weights(folder), config)
+    if (folder / "adapter_config.json").exists():
+        raise ModelError("holds an adapter (adapter_config.json): merge it into its model and save that")
+    if not any(all((folder / name).is_file() for name in names) for names in TOKENIZERS):
+        raise ModelError("has no tokenizer: expected tokenizer.json, tokenizer.model, or vocab.json and merges.txt; copy them here")
+    return config
+
+
+def check_config(folder: Path) -> dict[str, Any]:
+    """config.json under one set of names, if it is of a model that can be analysed; raises as `check`. Needs no other file."""
     if not (folder / "config.json").is_file():
         raise ModelError("expected a Hugging Face model folder with config.json, found none")
     config = read_json(folder / "config.json")
     if not isinstance(config.get("model_type"), str):
         raise ModelError("expected config.json to be a JSON object with a model_type, found none")
-    _check_kind(folder, config)
+    _check_kind(config)
     config |= {new: config[old] for old, new in ALIASES.items() if old in config}
     for name in SIZES:
         size = config.get(name)
         if size is not None and (type(size) is not int or not 0 < size <= MOST_SIZE):
             raise ModelError(f"config.json: {name}: expected a whole number from 1 to {MOST_SIZE:,}, got {str(size)[:40]!r}")
-    _check_weights(stored_weights(folder), config)
-    if not any(all((folder / name).is_file() for name in names) for names in TOKENIZERS):
-        raise ModelError("has no tokenizer: expected tokenizer.json, tokenizer.model, or vocab.json and merges.txt; copy them here")
     return config
 
 
@@ -62,7 +70,7 @@ def _not_a_number(text: str) -> None:
     raise ValueError(f"{text} is no number")
 
 
-def _check_kind(folder: Path, config: dict[str, Any]) -> None:
+def _check_kind(config: dict[str, Any]) -> None:
     if "auto_map" in config and config["model_type"] not in ARCHITECTURES:
         raise ModelError(f"architecture {config['model_type']!r} needs code of its own (auto_map), which is never run")
     check_supported(config["model_type"])
@@ -70,8 +78,6 @@ def _check_kind(folder: Path, config: dict[str, Any]) -> None:
         raise ModelError("is_encoder_decoder is set in config.json, and only decoders are analysed")
     if config.get("quantization_config"):
         raise ModelError("its weights are quantised (quantization_config), and gradients need plain ones; take the model before it")
-    if (folder / "adapter_config.json").exists():
-        raise ModelError("holds an adapter (adapter_config.json): merge it into its model and save that")
 
 
 def weight_files(folder: Path) -> list[Path]:

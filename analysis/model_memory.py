@@ -46,11 +46,8 @@ def _in_folder(folder: Path, dtype: str) -> int:
 
 def _on_hub(name: str, dtype: str) -> int:
     files, counted = model_source.on_hub(name)
-    stored = sum(size for file, size in files.items() if file.endswith(".safetensors"))
-    if not stored:
-        raise model_source.ModelError(f"{name}: has no safetensors; ask its owner to convert it, or convert a copy")
     if dtype == "auto":
-        return stored
+        return sum(size for file, size in files.items() if file.endswith(".safetensors"))
     if counted is None:
         raise model_source.ModelError(f"{name}: the hub does not say how many weights it has")
     return counted.total * NUMBER[dtype]

@@ -52,9 +52,20 @@ def on_this_machine(name: str) -> Path | None:
     from huggingface_hub import errors, snapshot_download
 
     try:
-        return Path(snapshot_download(**_snapshot(name), local_files_only=True))
+        folder = Path(snapshot_download(**_snapshot(name), local_files_only=True))
     except errors.LocalEntryNotFoundError:
         return None
+    return folder if any(folder.glob("*.safetensors")) else None  # other programs may have fetched a part
+
+
+def with_config(name: str) -> Path:
+    """The folder with at least the model's config.json: what it can be refused by is fetched before its weights. Raises ValueError."""
+    if (folder := on_this_machine(name)) is not None:
+        return folder
+    from huggingface_hub import snapshot_download
+
+    with hub.explained(name):  # as a part of the snapshot, so that the hub's cache knows that it is not whole
+        return Path(snapshot_download(**_snapshot(name) | {"allow_patterns": ["config.json"]}))
 
 
 def located(name: str) -> Path:
@@ -70,7 +81,7 @@ def located(name: str) -> Path:
 
 def on_hub(name: str) -> tuple[dict[str, int], Any]:
     """Bytes by name of the files that would be downloaded, and what the hub counts of the weights (`total` numbers), None if it does
-    not. Raises ValueError."""
+    not. Raises ValueError, also where there are no safetensors."""
     from huggingface_hub import HfApi
     from huggingface_hub.utils import filter_repo_objects
 
@@ -78,7 +89,10 @@ def on_hub(name: str) -> tuple[dict[str, int], Any]:
     with hub.explained(name):
         info = HfApi().model_info(asked["repo_id"], revision=asked["revision"], files_metadata=True)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-    return {file: sizes[file] for file in filter_repo_objects(sizes, allow_patterns=READ, ignore_patterns=UNREAD)}, info.safetensors
+    files = list(filter_repo_objects(sizes, allow_patterns=READ, ignore_patterns=UNREAD))
+    if not any(file.endswith(".safetensors") for file in files):
+        raise ModelError(f"{name}: has no safetensors on the hub, and nothing else is opened: ask its owner, or convert a copy")
+    return {file: sizes[file] for file in files}, info.safetensors
 
 
 def _snapshot(name: str) -> dict[str, Any]:
