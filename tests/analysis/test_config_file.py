@@ -65,8 +65,8 @@ def test_flags_override_what_the_file_says(tmp_path):
     ("a: " + "x" * 70_000, "at most 65,536 bytes"),
     (b"model: \xff\xfe", "expected YAML as UTF-8 text"),
     ("? [a]\n: b", "expected"),
-    ("task_name: ../up", "task_name: expected a name of a-z"),
-    ("task_name: ..", "task_name: expected a name of a-z"),
+    ("task_name: ../up", "task_name: expected a name of 1-64"),
+    ("task_name: ..", "task_name: expected a name of 1-64"),
 ])
 def test_what_is_wrong_in_a_file_is_said_in_one_line(text, said, tmp_path):
     file = tmp_path / "c.yaml"
