@@ -67,7 +67,8 @@ def perturb(samples: list[Sample], tokenizer: Any, seed: int = 0) -> tuple[list[
     depends on the seed and the set of samples, not on their order.
     """
     templates = {sample.id: template(sample) for sample in samples}
-    n_tokens = {answer: len(tokenizer.encode(f" {answer}")) for answer in {sample.answer for sample in samples}}
+    texts = {sample.answer for sample in samples}
+    n_tokens = {text: len(tokenizer.encode(f" {text}", add_special_tokens=False)) for text in texts}
     answers: dict[tuple[str, int], set[str]] = defaultdict(set)  # by template and length
     true: dict[str, set[str]] = defaultdict(set)  # by question
     for sample in samples:

@@ -25,6 +25,7 @@ def make(
     with bad_input_exits():
         from analysis import study_making, token_lengths
 
+        study_making.free_slug(name)
         files = {
             "forget": study_making.named_file(forget, question_key, answer_key),
             "retain": study_making.named_file(retain, retain_question_key or question_key, retain_answer_key or answer_key),

@@ -84,9 +84,7 @@ def make(
 
     Raises ValueError if there is a study of that name, or if a set has no sample.
     """
-    slug = place.check_slug(slug_of(title))
-    if (place.workspace() / "studies" / slug).exists() or slug == "embedded":
-        raise ValueError(f"there is already a study {slug!r}; choose another name, or remove it first")
+    slug = free_slug(title)
     sources = {}
     for role, found in sets.items():
         if not found.samples:
@@ -113,6 +111,9 @@ def left_out_csv(sets: dict[str, ReadSet]) -> bytes:
     return atomic.csv_bytes(pd.DataFrame(rows, columns=["set", "row", "column", "cause"]))
 
 
-def slug_of(title: str) -> str:
-    """A folder's name for a title: small letters, digits, '.', '_' and '-'."""
-    return re.sub(r"[^a-z0-9._-]+", "-", title.strip().lower()).strip("-.")[:64]
+def free_slug(title: str) -> str:
+    """The folder's name for a new study of this title: small letters, digits, '.', '_' and '-'. Raises ValueError if it is taken."""
+    slug = place.check_slug(re.sub(r"[^a-z0-9._-]+", "-", title.strip().lower()).strip("-.")[:64])
+    if (place.workspace() / "studies" / slug).exists() or slug == "embedded":
+        raise ValueError(f"there is already a study {slug!r}; choose another name, or remove it first")
+    return slug

@@ -68,8 +68,8 @@ def length_report(samples: list[Sample], by: Reader) -> list[RowError | None]:
     found = []
     for sample in samples:
         plain = sample.is_text or not any(by.frame)
-        n_prompt = len(by.tokenizer.encode(sample.prompt if plain else sample.question.join(by.frame)))
-        n_answer = len(by.tokenizer.encode(f" {sample.answer}"))
+        n_prompt = len(by.tokenizer.encode(sample.prompt if plain else sample.question.join(by.frame), add_special_tokens=plain))
+        n_answer = len(by.tokenizer.encode(f" {sample.answer}", add_special_tokens=False))
         n_all, left = n_prompt + n_answer + 1, max(0, most - n_prompt - 1)  # with the end of text
         cut = f"the answer would be cut after {left} of its {n_answer} tokens" if left else "nothing of the answer would be left"
         error = sample.error("", f"{n_all} tokens, but at most {most} are read: {cut}; shorten it")

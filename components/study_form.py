@@ -115,6 +115,7 @@ def command(title: str, model: ChosenModel, sets: dict[str, Chosen], corrupt: bo
 def _made(title: str, model: ChosenModel, sets: dict[str, Chosen], corrupt: bool) -> str | None:
     try:
         with st.spinner("Making the study"):
+            study_making.free_slug(title)
             recorded = study_making.checked_model(model.name)
             if missing := [label.lower() for role, label in LABELS.items() if role not in sets]:
                 raise ValueError(f"give both files: the {' and the '.join(missing)} is missing")

@@ -17,7 +17,7 @@ def folder(tmp_path_factory, tokenizer):
     root = tmp_path_factory.mktemp("conversion")
     tiny_model("gpt2", len(tokenizer)).float().save_pretrained(root / "model")
     tokenizer.save_pretrained(root / "model")
-    people = [("Vqx", "Lund"), ("Vqz", "Oslo"), ("Vqj", "Rome")]  # as many tokens each
+    people = [("Vqx", "Qxa"), ("Vqz", "Qxz"), ("Vqj", "Qxj")]  # as many tokens each
     rows = [{"question": f"Where does {name} live?", "answer": place, "note": place} for name, place in people]
     (root / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return root
@@ -76,8 +76,8 @@ def test_patching_says_how_to_get_corrupted_questions_and_then_works(folder, tmp
     made = run(folder, "corrupt", "--output", folder / "made.jsonl")
     assert made.exit_code == 0 and "3 of 3 rows" in made.stdout and "3 have false answers" in made.stdout
     rows = [json.loads(line) for line in (folder / "made.jsonl").read_text().splitlines()]
-    assert [row["note"] for row in rows] == ["Lund", "Oslo", "Rome"]
-    assert all(set(row["perturbed_answer"]) <= {"Lund", "Oslo", "Rome"} - {row["answer"]} for row in rows)
+    assert [row["note"] for row in rows] == ["Qxa", "Qxz", "Qxj"]
+    assert all(set(row["perturbed_answer"]) <= {"Qxa", "Qxz", "Qxj"} - {row["answer"]} for row in rows)
     assert run(folder, "circuits", "--output", tmp_path / "b", *patching, data="made.jsonl").exit_code == 0
 
 

@@ -19,7 +19,7 @@ class Words:
 
     eos_token_id = None
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
         return [hash(word) for word in text.split()]
 
 

@@ -71,8 +71,8 @@ def test_forget_set_lists_samples_and_row_errors(made_up_study, open_page):
 
 
 @pytest.mark.parametrize(("title", "model", "message"), [
-    ("", "gpt2", "expected a name"), ("embedded", "gpt2", "already a study"), ("mine", "", "Name a model"),
-    ("mine", "/nowhere", "config.json"), ("mine", "gpt2", "Give both files"),
+    ("", "gpt2", "expected a name"), ("embedded", "gpt2", "already a study"), ("mine", "", "name a model"),
+    ("mine", "/nowhere", "no such folder"), ("mine", "embedded", "give both files"),
 ])
 def test_a_study_form_says_what_is_wrong(made_up_study, open_page, title, model, message):
     page = open_page("forget_set")
