@@ -1,7 +1,7 @@
 """Lethe: the overview page. `streamlit run app.py` also imports this file, for the server that shows it and the other pages."""
 
 if __name__ == "__main__":
-    from components import layout, overview, tour
+    from components import layout, overview, tour, workspace_panel
 
     study = layout.begin("Lethe", "See which memories a language model will give up, which it will keep, and through which circuits.")
     known = overview.collect(study)
@@ -12,6 +12,7 @@ if __name__ == "__main__":
     except ValueError as error:
         layout.problem("The forget set cannot be read.", str(error))
     overview.takeaways(known)
+    workspace_panel.show()
     layout.computed(overview.EXPLANATION, overview.record(study))
 else:
     from streamlit import App

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import studies
+from analysis import studies, workspace
 from components import cached_samples, copy_link, equivalent_command, sample_card, sidebar, state, tour
 from components.formats import escape
 from components.links import PAGES
@@ -46,6 +46,9 @@ def begin(title: str, question: str) -> studies.Study:
     """Page config, sidebar, heading and, where it is open, the sample card; the first call of every page. Returns the study to show."""
     st.set_page_config(page_title=title if title == "Lethe" else f"{title} - Lethe", page_icon=ICON, layout="wide")
     st.html(f"<style>{STYLE}</style>")
+    if why := workspace.too_new():
+        problem("The workspace cannot be used.", why)
+        st.stop()
     state.carry(title)
     current = state.study()
     questions = cached_samples.questions(current)

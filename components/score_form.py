@@ -31,7 +31,8 @@ def show(study: studies.Study) -> None:
     found = {"scores": cached.scores(study), "circuits": cached.circuits(study)}
     missing = {kind: command for kind, command in commands(study).items() if found[kind] is None}
     what = " and ".join(missing)
-    if "scores" in missing and (study.results / "scores" / "scores.csv").is_file():
+    earlier = "scores" in missing and (study.results / "scores" / "scores.csv").is_file()
+    if earlier and not cached.unusable(study, "scores"):
         st.warning("The scores on disk come from an earlier version, which gave half of the samples no held-out CUD: recompute them.")
     if study.slug == "embedded":  # its results are no part of the workspace, where jobs write
         layout.needs(f"{what} of this study", jobs.command_line(["demo", "results"]))
