@@ -116,7 +116,7 @@ def circuits(
             found = [replace(c, in_circuit=selected(c.scores, c.index, select, size)) for c in found]
         settings = asdict(config) | {"select": select, "seed": seed} | ({"n_edges": n_edges} if mass is None else {"mass": mass})
         store.write_circuits(folder, found, settings, provenance.of(handle, data=samples) | {"completeness_error": error})
-        config_file.write(folder, ctx, **({"n_edges": n_edges} if mass is None else {}))
+        config_file.write(folder, ctx, model=handle.name, **({"n_edges": n_edges} if mass is None else {}))
         store.write_exports(folder / export, found, export, [sample.prompt for sample in samples])
     typer.echo(f"{len(found)} circuits in {output}")
 
@@ -159,7 +159,7 @@ def score(
             typer.echo(f"warning: {text}", err=True)
         atomic.write_csv(folder / "scores.csv", result.table)
         atomic.write_json(folder / "scores.json", provenance.of(handle, **sets) | result.details)
-        config_file.write(folder, ctx, n_edges=config.cud.n_edges)
+        config_file.write(folder, ctx, model=handle.name, n_edges=config.cud.n_edges)
     typer.echo(f"{len(result.table)} samples scored in {output}")
 
 

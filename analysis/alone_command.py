@@ -49,7 +49,7 @@ def alone(
         handle = load(model, device, dtype, chat_template)
         n_workers = workers or (os.cpu_count() or 1 if handle.device.type == "cpu" else 1)
         table = pd.concat([unlearn_alone(handle, *sets.values(), config, n_workers, say) for config in configs], ignore_index=True)
-        config_file.write(folder, ctx)
+        config_file.write(folder, ctx, model=handle.name)
         atomic.write_csv(folder / "alone.csv", table)
         atomic.write_json(folder / "alone.json", provenance.of(handle, **sets) | {"configs": [_described(c) for c in configs]})
     for name, part in table.groupby("method", sort=False):

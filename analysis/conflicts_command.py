@@ -38,7 +38,7 @@ def conflicts(
         _check_apart(*sets)
         handle = load(model, device, dtype, chat_template)
         found = search(handle, sets[0], sets[1:], config, time_limit, say)
-        config_file.write(folder, ctx)
+        config_file.write(folder, ctx, model=handle.name)
         _write(folder, handle, found)
     unproven = [] if found.status == "optimal" else [f"{solved(found)} Give a longer --time-limit."]
     for text in (*unproven, *cautions(found)):

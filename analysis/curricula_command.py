@@ -36,7 +36,7 @@ def compare_curricula(
         handle = load(model, device, dtype, chat_template)
         loading = device, dtype, chat_template
         table = compare(model, *sets.values(), configs, hardness, n_seeds, loading, arms.n_workers(handle, workers), say)
-        config_file.write(folder, ctx)
+        config_file.write(folder, ctx, model=handle.name)
         atomic.write_csv(folder / "curricula.csv", table)
         atomic.write_csv(folder / "summary.csv", summary(table))
         settings = {"configs": [arms.described(config) for config in configs], "n_seeds": n_seeds}

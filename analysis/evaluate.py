@@ -23,21 +23,21 @@ Report = Callable[[str], None]
 def evaluate(
     handle: ModelHandle, forget: list[Sample], retain: list[Sample], holdout: list[Sample] | None = None,
     original: ModelHandle | None = None, retain_model: ModelHandle | None = None, lasting: Durability | None = None,
-    report: Report = lambda phase: None,
+    report: Report = lambda phase: None, n_rows: int | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame | None]:
     """The EVAL file, a table with a row per forget sample, and `parameter_change`'s (None without the original model).
 
-    Each model tokenises with its own tokenizer. Raises ValueError if the original has other parameters than the model, DataError
-    if a sample is longer than a model reads.
+    Each model tokenises with its own tokenizer, and runs on `n_rows` samples at a time (relearning apart).
+    Raises ValueError if the original has other parameters than the model, DataError if a sample is longer than a model reads.
     """
     moved = None if original is None else parameter_change(original.model, handle.model)
     report("forget set")
-    seen = measure(handle, forget)
+    seen = measure(handle, forget, n_rows=n_rows)
     report("retain set")
-    kept = measure(handle, retain)
+    kept = measure(handle, retain, n_rows=n_rows)
     report("membership and the retain-only model")
-    never = None if retain_model is None else measure(retain_model, forget, texts=False)
-    unseen = [None if holdout is None or h is None else measure(h, holdout, texts=False, alternatives=False)
+    never = None if retain_model is None else measure(retain_model, forget, texts=False, n_rows=n_rows)
+    unseen = [None if holdout is None or h is None else measure(h, holdout, False, False, n_rows)
               for h in (handle, retain_model)]
     result = _knowledge(seen.table) | _quality(seen.table, None if never is None else never.table) | utility(kept.table)
     result |= _membership((seen, never), unseen) | _moved(moved) | durability(handle, seen, retain_model, never, lasting, report)

@@ -23,6 +23,7 @@ def evaluate(
     relearn_rate: Annotated[float, typer.Option(help="learning rate of relearning; about 1e-5 for a model of 1B")] = 3e-4,
     durability: Annotated[bool, typer.Option(help="relearn and quantise, on copies")] = True,
     limit_retain: Annotated[int, typer.Option(min=1, help="retain samples that are measured, spread evenly")] = N_RETAIN,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="samples in a forward pass; default: 32 to 128")] = None,
     limit: Limit = None, device: Device = None, dtype: Dtype = "float32", chat_template: ChatTemplate = True,
 ) -> None:
     """What a model still knows, how it got there and whether that lasts: LETHE_EVAL.json, LETHE_SUMMARY.json, evaluation.csv."""
@@ -44,11 +45,11 @@ def evaluate(
         handle, before, never = (None if name is None else load(name, *loading) for name in (model, original, retain_model))
         done = count()
         result, table, moved = measure_all(handle, **sets, original=before, retain_model=never, lasting=lasting,
-                                           report=lambda phase: say(phase, next(done), n_parts(lasting, never)))
+                                           report=lambda phase: say(phase, next(done), n_parts(lasting, never)), n_rows=batch_size)
         atomic.write_json(folder / "LETHE_EVAL.json", result)
         figures = summary(result)
         atomic.write_json(folder / "LETHE_SUMMARY.json", figures)
-        config_file.write(folder, ctx)
+        config_file.write(folder, ctx, model=handle.name)
         atomic.write_csv(folder / "evaluation.csv", table)
         if moved is not None:
             atomic.write_csv(folder / "parameter_change.csv", moved)

@@ -40,7 +40,7 @@ def compare_masks(
         loading = device, dtype, chat_template
         given = (configs, found, compared, n_seeds, relearning.learning_rate, loading, arms.n_workers(handle, workers), say)
         table = mask_comparison.compare(model, *sets.values(), *given)
-        config_file.write(folder, ctx)
+        config_file.write(folder, ctx, model=handle.name)
         atomic.write_csv(folder / "masks.csv", table)
         atomic.write_csv(folder / "summary.csv", mask_comparison.summary(table))
         atomic.write_json(folder / "masks.json", provenance.of(handle, **sets) | {

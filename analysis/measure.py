@@ -23,13 +23,17 @@ class Measured:
     table: pd.DataFrame
 
 
-def measure(handle: ModelHandle, samples: list[Sample], texts: bool = True, alternatives: bool = True) -> Measured:
-    """All per-sample figures. What takes longest can be left out: the greedy `texts`, and the `alternatives` to the answers.
+def measure(
+    handle: ModelHandle, samples: list[Sample], texts: bool = True, alternatives: bool = True, n_rows: int | None = None
+) -> Measured:
+    """All per-sample figures, `n_rows` samples in a forward pass (None: as suits each). What takes longest can be left out:
+    the greedy `texts`, and the `alternatives` to the answers.
 
     Raises DataError if a sample, or one of its alternative answers, is longer than the model reads.
     """
     batch = tokenize(samples, handle.tokenizer, max_length=handle.max_length)
-    tokens = answer_tokens(handle.model, batch)
+    rows = {} if n_rows is None else {"n_rows": n_rows}
+    tokens = answer_tokens(handle.model, batch, **rows)
     columns: dict[str, Any] = {
         "sample_id": [s.id for s in samples],
         "row": [s.row for s in samples],
@@ -41,9 +45,9 @@ def measure(handle: ModelHandle, samples: list[Sample], texts: bool = True, alte
     scores = [membership_scores(t, s.answer) for t, s in zip(tokens, samples, strict=True)]
     columns |= {name: [score[name] for score in scores] for name in SCORES}
     if alternatives:
-        columns["truth_ratio"] = _numbers(truth_ratios(handle.model, samples, handle.tokenizer, handle.max_length))
+        columns["truth_ratio"] = _numbers(truth_ratios(handle.model, samples, handle.tokenizer, handle.max_length, **rows))
     if texts:
-        said, answers = greedy(handle.model, batch, handle.tokenizer), [s.answer for s in samples]
+        said, answers = greedy(handle.model, batch, handle.tokenizer, **rows), [s.answer for s in samples]
         columns |= {"rouge_l": _numbers(rouge_l_recall(answers, said)), "answer": answers, "generation": said}
     return Measured(batch, pd.DataFrame(columns))
 

@@ -25,7 +25,7 @@ def sensitivity(
         batch = tokenize(samples, handle.tokenizer, max_length=handle.max_length)
         table = measure(handle.model, batch, seed=seed, report=say)
         atomic.write_csv(folder / "sensitivity.csv", table)
-        config_file.write(folder, ctx)
+        config_file.write(folder, ctx, model=handle.name)
         atomic.write_json(folder / "sensitivity.json", provenance.of(handle, forget=samples) | {"seed": seed})
     chosen = table.loc[table["part"] == "reference", "sigma"].iloc[0]
     typer.echo(f"sigma {chosen:g} is chosen; {len(table)} rows in {output / 'sensitivity.csv'}")

@@ -16,7 +16,9 @@ from analysis.evaluation import answer_nll
 from analysis.tokens import tokenize
 
 
-def truth_ratios(model: nn.Module, samples: list[Sample], tokenizer: Any, max_length: int | None = None) -> list[float | None]:
+def truth_ratios(
+    model: nn.Module, samples: list[Sample], tokenizer: Any, max_length: int | None = None, n_rows: int = 64
+) -> list[float | None]:
     """R = (mean over the false answers of p^(1/n)) / p^(1/n) of the paraphrased one, n tokens each; None where a column is missing.
 
     This is the paper's arithmetic mean over false answers; open-unlearning averages their NLLs, a geometric mean of p^(1/n). Near 1:
@@ -24,7 +26,7 @@ def truth_ratios(model: nn.Module, samples: list[Sample], tokenizer: Any, max_le
     """
     found = [alternatives(sample) for sample in samples]
     asked = [replace(sample, answer=text) for sample, texts in zip(samples, found, strict=True) for text in texts]
-    nll = answer_nll(model, tokenize(asked, tokenizer, max_length=max_length)) if asked else np.empty(0)
+    nll = answer_nll(model, tokenize(asked, tokenizer, max_length=max_length), n_rows) if asked else np.empty(0)
     ends = np.cumsum([len(texts) for texts in found])
     parts = [nll[end - len(texts) : end] for texts, end in zip(found, ends, strict=True)]
     return [ratio(float(part[0]), part[1:]) if len(part) else None for part in parts]

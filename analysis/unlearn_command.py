@@ -61,8 +61,9 @@ def unlearn(
         sets = load_samples(forget, limit=limit), load_samples(retain)
         masks = _masks(mask, what_if)
         options = {"difficulty": _difficulty(sampling, scores, sets[0]), "resume": _found(output, resume),
-                   "checkpoint_every": checkpoint_every, "again": _again(ctx, config)}
+                   "checkpoint_every": checkpoint_every}
         handle = load(model, device, dtype, chat_template)
+        options |= {"again": _again(ctx, config) | {"model": handle.name}}
         options |= _staged(masks, what_if or "clue", handle, sets[0], config)
         summary = record_run(handle, *sets, config, output, _say, **options)
     if summary["stopped_early"]:

@@ -105,7 +105,7 @@ MADE = {  # command: settings unlike the defaults, files that must be the same a
                "--seed", 3], ["scores.csv"]),
     "unlearn": (["--method", "NPO", "--preset", "embedded", "--n-epochs", 2, "--method_args", "beta=0.3,retain_loss=KL", "--batch_size", 3,
                  "--seed", 4, "--sampling", "cga"], ["samples.csv", "model/model.safetensors"]),
-    "evaluate": (["--no-durability", "--limit_retain", 3], ["evaluation.csv", "LETHE_EVAL.json"]),
+    "evaluate": (["--no-durability", "--limit_retain", 3, "--batch_size", 2], ["evaluation.csv", "LETHE_EVAL.json"]),
     "conflicts": (["--target", 0.5, "--n-samples", 2, "--seed", 2], ["circuit.cnf", "masks.safetensors"]),
 }
 
