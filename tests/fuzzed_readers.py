@@ -55,16 +55,15 @@ def restore(root: Path, whole: dict[str, bytes]) -> None:
     """Everything as it was before the damage, also where the reader set something aside."""
     for folder in ("damaged", "imported"):
         shutil.rmtree(root / folder, ignore_errors=True)
-    for file in root.glob("*.sqlite*"):
-        if file.name not in whole:
-            file.unlink()
+    for file in root.glob("*.sqlite*-*"):  # damaged, and what SQLite keeps beside its file
+        file.unlink()
     for name, content in whole.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
 
 
-def made(root: Path) -> None:
-    """Fill the workspace `root`, which LETHE_WORKSPACE names."""
+def made(root: Path, model: bool = True) -> None:
+    """Fill the workspace `root`, which LETHE_WORKSPACE names; `model`: also with a model, which takes the largest imports."""
     import pandas as pd
 
     from analysis import atomic, store, studies
@@ -101,7 +100,8 @@ def made(root: Path) -> None:
     write_curricula(study)
     write_comparisons(study.results, samples)
     write_tensors(root)
-    write_model(root / "model")
+    if model:
+        write_model(root / "model")
     write_others(root, samples)
 
 
@@ -162,7 +162,8 @@ def write_others(root: Path, samples: list) -> None:
     with sqlite3.connect(root / "jobs.sqlite") as db:
         for state in ("done", "failed"):
             row = (f"unlearn-{state}", "unlearn", '["unlearn", "--method", "NPO"]', "cpu", state, "runs/made/mine", 1e9, 3.0)
-            db.execute("INSERT INTO jobs (id, kind, arguments, device, state, output, created, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            columns = "id, kind, arguments, device, state, output, created, seconds"
+            db.execute(f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         db.execute("PRAGMA journal_mode = DELETE")
     (root / "jobs").mkdir(exist_ok=True)
     progress = {"phase": "epoch", "done": 1, "total": 4, "first": 0, "began": 1.0, "at": 2.0}
@@ -170,10 +171,12 @@ def write_others(root: Path, samples: list) -> None:
     objects.put(root, "circuits", FACTS, {"table.parquet": b"x"}, "made")
     assert objects.folder(root, "circuits", FACTS) == root / OBJECT
     entries = {str(s.row): {"prob": 0.5, "ground_truth": s.answer} for s in samples}
-    (root / "TOFU_EVAL.json").write_text(json.dumps({"forget_Q_A_Prob": {"agg_value": 0.5, "value_by_index": entries}, "privleak": None}))
+    evaluation = {"forget_Q_A_Prob": {"agg_value": 0.5, "value_by_index": entries}, "privleak": None}
+    (root / "TOFU_EVAL.json").write_text(json.dumps(evaluation))
     (root / "config.yaml").write_text("command: unlearn\nmethod: NPO\nlearning_rate: 1e-05\nn_epochs: 2\nforget: a.jsonl\nseed: 0\n")
-    address = {"study": "made", "sample": samples[0].id, "node": "a0.h1", "cohort_by": "MRD", "cohort_percent": "30", "pins": "m0,a0.h0",
-               "cohort_limits": "0.7,0.3", "pinned_easy": samples[1].id, "path": "input,logits", "runs": "mine", "run": "mine",
+    address = {"study": "made", "sample": samples[0].id, "node": "a0.h1", "cohort_by": "MRD", "cohort_percent": "30",
+               "pins": "m0,a0.h0", "cohort_limits": "0.7,0.3", "pinned_easy": samples[1].id, "path": "input,logits",
+               "runs": "mine", "run": "mine",
                "job": "unlearn-done", "late_from": "2", "left": samples[0].id, "view": "One run", "card": "1"}
     (root / "address.json").write_text(json.dumps(address))
 
@@ -392,7 +395,7 @@ READERS = {
     "checkpoint": Reader({"checkpoint/state.safetensors": "safetensors"}, _checkpoint),
     "mask of weights": Reader({"mask.safetensors": "safetensors"}, _mask), "model": Reader(MODEL, _model),
     "table of jobs": Reader({"jobs.sqlite": "sqlite"}, _jobs), "progress of a job": Reader({"jobs/done.json": "json"}, _job_progress),
-    "workspace": Reader({"index.sqlite": "sqlite", f"{OBJECT}/manifest.json": "json", f"{OBJECT}/table.parquet": "parquet"}, _workspace),
+    "workspace": Reader({"index.sqlite": "sqlite", f"{OBJECT}/manifest.json": "json", f"{OBJECT}/table.parquet": ""}, _workspace),
     "imported evaluation": Reader({"TOFU_EVAL.json": "json"}, _imported),
     "config file": Reader({"config.yaml": "yaml"}, _config),
     "memory estimate": Reader({k: MODEL[k] for k in ("model/config.json", "model/model.safetensors")}, _sizes),

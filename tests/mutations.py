@@ -4,6 +4,8 @@ Everything is drawn from the `random.Random` that is handed in, so that a case i
 """
 
 import json
+import sqlite3
+from contextlib import closing
 from random import Random
 from typing import Any
 
@@ -17,21 +19,21 @@ VALUES = (
     "a0.h0", "m0", "logits", "a" * 400, [], [[]], [None], [1, 2], ["x"], {}, {"a": {}}, {"": [1]}, "2026-01-01", "9" * 5000,
 )
 TOKENS = (
-    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"NaN", b"Infinity", b"-1", b"1e999", b"9" * 5000, b"null", b"[]", b"{}", b"0x10",
-    b'"', b"'", b"\n", b"\r", b"\r\n", b",", b";", b"\t", b":", b"- ", b"&a [*a]", b"*a", b"<<: *a", b"? [a]: b", b"!!binary x", b"1_000",
-    b"!!python/object/apply:os.system ['x']", b"{" * 900, b"[" * 100_000, b"PAR1", b"PK\x03\x04", b"\x80\x04cos\nsystem\n(S'x'\ntR.",
-    b"\\ud800", b"SQLite format 3\0", b"2026-01-01", b".inf", b"~", b"=", b"%", b"@", b"|", b">", b"#",
+    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"NaN", b"Infinity", b"-1", b"1e999", b"9" * 5000, b"null", b"[]", b"{}",
+    b"0x10", b'"', b"'", b"\n", b"\r", b"\r\n", b",", b";", b"\t", b":", b"- ", b"&a [*a]", b"*a", b"<<: *a", b"? [a]: b",
+    b"!!binary x", b"1_000", b"!!python/object/apply:os.system ['x']", b"{" * 900, b"[" * 100_000, b"PAR1", b"PK\x03\x04",
+    b"SQLite format 3\0", b"\x80\x04cos\nsystem\n(S'x'\ntR.", b"\\ud800", b"2026-01-01", b".inf", b"~", b"=", b"%", b"@", b"|", b"#",
 )
 
 
 def damaged(content: bytes, kind: str, rng: Random) -> bytes:
-    """The file changed in one to three places: by its structure (`kind`: json, jsonl, yaml, csv, safetensors, other), or its bytes."""
-    by_structure = {"json": _json, "jsonl": _jsonl, "yaml": _yaml, "csv": _csv, "safetensors": _safetensors}.get(kind, _bytes)
+    """The file changed in one to three places: by its structure (`kind`: one of STRUCTURES, or any other), or its bytes."""
+    by_structure = STRUCTURES.get(kind, _bytes)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         change = by_structure if rng.random() < 0.65 else _bytes
         try:
             content = change(content, rng)
-        except (ValueError, RecursionError, yaml.YAMLError):  # it has no structure any more
+        except (ValueError, RecursionError, OverflowError, yaml.YAMLError, sqlite3.Error):  # it has no structure any more
             content = _bytes(content, rng)
     return content[:LARGEST]
 
@@ -104,3 +106,20 @@ def _safetensors(content: bytes, rng: Random) -> bytes:
     header, rest = _json(content[8: 8 + size], rng), content[8 + size:]
     said = len(header) if rng.random() < 0.9 else rng.choice((0, 7, 2**31, 2**63, 2**64 - 1))
     return said.to_bytes(8, "little") + header + rest
+
+
+def _sqlite(content: bytes, rng: Random) -> bytes:
+    """Another value in one cell: SQLite holds any value in any column."""
+    plain = content[:18] + b"\1\1" + content[20:]  # not in WAL mode, which needs files beside it
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.deserialize(plain)
+        table = rng.choice([name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")])
+        column = rng.choice([row[1] for row in db.execute(f'PRAGMA table_info("{table}")')])
+        value = rng.choice((*(v for v in VALUES if not isinstance(v, list | dict)), b"\xff"))
+        db.execute(f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = 1', (value,))
+        db.commit()
+        changed = db.serialize()
+    return changed[:18] + content[18:20] + changed[20:]
+
+
+STRUCTURES = {"json": _json, "jsonl": _jsonl, "yaml": _yaml, "csv": _csv, "safetensors": _safetensors, "sqlite": _sqlite}
