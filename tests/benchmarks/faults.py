@@ -3,7 +3,8 @@
 Each command runs on a tiny model into an empty place, and then over an earlier result of other settings. At each moment (see
 `tests.killed`) it is killed by SIGKILL. What must hold: all files that were there before are there, byte for byte, or the output is the
 whole new result; no half result is seen; the same command then succeeds with the numbers of a run that was not killed; afterwards
-nothing is left over but what a run that was not killed leaves. Prints a row per command; the exit code is 1 if anything failed.
+nothing is left over but what a run that was not killed leaves. With `--full` each also runs on a disk with ever more bytes free, and
+must say in one line that it is full. Prints a row per command; the exit code is 1 if anything failed.
 """
 
 import argparse
@@ -31,10 +32,11 @@ SAID = 8  # failures that are printed per command
 
 @dataclass
 class Tally:
-    """Of one command: moments at which it was killed, those after which all held that must, states of the disk that the kills left,
-    and what did not hold."""
+    """Of one command: faults (of them full disks), those after which all held that must, states of the disk that kills left, and what
+    did not hold."""
 
     n: int = 0
+    n_full: int = 0
     n_survived: int = 0
     states: set = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
@@ -101,13 +103,13 @@ def sweep(command: Command, inputs: Path, base: Path, earlier: bool, every: int,
                 tally.add(where, [f"exit code {code}: {_last(inputs)}"])
 
 
-def fill(command: Command, inputs: Path, base: Path, tally: Tally) -> None:
+def fill(command: Command, inputs: Path, base: Path, every: int, tally: Tally) -> None:
     """The same over a disk that gets full: ever more is free, until the command gets through."""
     disk = inputs / "disk"
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64M", "tmpfs", disk], check=True)
     try:
         reference, _ = _reference(command, inputs, base)
-        for free in FREE:
+        for free in FREE[:: 1 + every // 10]:
             _restore(base, inputs / "disk" / "workspace")
             (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - free))
             code, _, _ = killed.run(command.arguments(inputs), inputs / "log", disk)
@@ -115,6 +117,7 @@ def fill(command: Command, inputs: Path, base: Path, tally: Tally) -> None:
             said = (inputs / "log").read_text().splitlines()
             if code == 0:
                 break
+            tally.n_full += 1
             clear = code == 2 and said[-1].startswith("error: ") and "the disk is full" in said[-1] and "Traceback" not in "".join(said)
             failures = [] if clear else [f"exit code {code}: {_last(inputs)}"]
             failures += [f"left over: {path.name}" for path in disk.rglob("*") if ".lethe~" in path.name]
@@ -171,7 +174,7 @@ def _last(inputs: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="commands; default: all")
-    parser.add_argument("--full", action="store_true", help="fill the disk in place of killing; needs root, for a tmpfs")
+    parser.add_argument("--full", action="store_true", help="fill the disk too; needs root, for a tmpfs")
     parser.add_argument("--every", type=int, default=1, help="only every so many moments")
     given = parser.parse_args()
     killed.warm()
@@ -186,15 +189,15 @@ def main() -> None:
                 base = command.base(inputs, earlier)
                 if base is None:
                     continue
+                sweep(command, inputs, base, earlier, given.every, tally)
                 if given.full:
-                    fill(command, inputs, base, tally)
-                else:
-                    sweep(command, inputs, base, earlier, given.every, tally)
-            rows.append({"command": command.name, "faults": tally.n, "survived": tally.n_survived, "states": len(tally.states)})
+                    fill(command, inputs, base, given.every, tally)
+            rows.append({"command": command.name, "kills": tally.n - tally.n_full, "full": tally.n_full, "survived": tally.n_survived,
+                         "states": len(tally.states)})
             print(json.dumps(rows[-1]), flush=True)
             print(*tally.failures[:SAID], sep="\n", file=sys.stderr, flush=True)
             n_failures += tally.n - tally.n_survived
-    print(f"{sum(r['faults'] for r in rows)} faults, {n_failures} failed")
+    print(f"{sum(r['kills'] + r['full'] for r in rows)} faults, {n_failures} failed")
     sys.exit(n_failures > 0)
 
 
