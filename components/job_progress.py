@@ -48,9 +48,11 @@ def _draw(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
     st.markdown(f"**{layout.escape(job_words.name(job))}**  ·  {layout.escape(job_words.state(job))}")
     with st.container(horizontal=True):
         _buttons(job, key)
-    if job.active:
-        share, text = job_words.how_far(job)
+    share, text = job_words.how_far(job)
+    if job.state == "running":
         st.progress(share, text=text)
+    elif job.state == "queued":
+        st.info(f"{text}. It starts by itself; this page may be closed.")
     else:
         _ended(job)
     if job.kind == "unlearn" and job.state != "queued":
@@ -102,9 +104,9 @@ def _ended(job: jobs.Job) -> None:
         st.success("Done." if job.seconds is None else f"Done in {duration(job.seconds)}.")
         _result(job)
     elif job.state == "cancelled":
-        st.info(f"Cancelled{layout.escape(reached)}. The model was not changed. {_next(job)}")
+        st.info(f"Cancelled{reached}. The model was not changed. {_next(job)}")
     else:
-        layout.problem(f"{job.state.capitalize()}{layout.escape(reached)}. {_next(job)} Cause:", job.cause or "not known")
+        layout.problem(f"{job.state.capitalize()}{reached}. {_next(job)} Cause:", job.cause or "not known")
 
 
 def _next(job: jobs.Job) -> str:

@@ -48,9 +48,9 @@ def how_far(job: jobs.Job) -> tuple[float, str]:
 
 
 def reached(job: jobs.Job) -> str:
-    """Where a job that ended early was: ' after step 1 of 4'."""
+    """Where a job that ended early was, in Markdown: ' after step 1 of 4'."""
     said = progress.read(job.id)
-    return f" after {_phase(said)}" if said else ""
+    return f" after {escape(_phase(said))}" if said else ""
 
 
 def _phase(said: progress.Progress) -> str:

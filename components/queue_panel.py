@@ -38,11 +38,11 @@ def _live(known: list[str], key: str, ended: Callable[[], None]) -> None:
 
 
 def _row(job: jobs.Job, key: str) -> None:
-    what, far, stop = st.columns([3, 6, 1.2], vertical_alignment="center")
+    what, far, stop = st.columns([2.6, 6.2, 1.2], vertical_alignment="center")
     slug = job_words.study(job)
     of = f" of {slug}" if slug else ""
-    with what:
-        st.page_link("pages/unlearn.py", label=escape(f"{job_words.name(job)}{of}"), query_params=_address(job))
+    if what.button(escape(f"{job_words.name(job)}{of}"), type="tertiary", key=f"{key}_open_{job.id}", help="Show it on Unlearn"):
+        st.switch_page("pages/unlearn.py", query_params=_address(job))
     share, text = job_words.how_far(job)
     if job.state == "running":
         far.progress(share, text=text)
@@ -53,10 +53,13 @@ def _row(job: jobs.Job, key: str) -> None:
 
 
 def cancel(job: jobs.Job) -> None:
+    """Ends it and draws the page anew; or says why not."""
     try:
         jobs.cancel(job.id)
     except ValueError as error:
         problem("The job was not cancelled.", str(error))
+    else:
+        st.rerun()
 
 
 def _address(job: jobs.Job) -> dict[str, str]:

@@ -34,7 +34,8 @@ def test_pressed_once_it_waits_for_both(open_page):
     page.button(key="compute").click().run()
     assert not page.exception and page.button(key="compute").disabled
     assert {job.kind: job.state for job in jobs.jobs()} == {"scores": "running", "circuits": "queued"}
-    assert "Scores: running" in words(page) and "Circuits: queued" in words(page)
+    assert {"Scores of made", "Circuits of made"} <= {button.label for button in page.button}
+    assert "Waiting for cpu, position 1" in words(page) and "1 running, 1 waiting" in words(page)
 
 
 def test_a_demo_computes_no_scores(open_page, monkeypatch):

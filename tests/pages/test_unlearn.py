@@ -272,7 +272,7 @@ def test_a_second_job_is_queued_and_a_failure_says_why(study):
     at = open_page("unlearn")
     at.segmented_control(key="unlearn_method").set_value("RMU").run()
     second = press(at, "Start").query_params["job"]
-    assert "position 1" in str([p.proto for p in open_page("unlearn", job=second).get("progress")])
+    assert "Waiting for cpu, position 1" in texts(open_page("unlearn", job=second))
     jobs.cancel(first)
     wait_for_state(second, "failed")
     failed = open_page("unlearn", job=second)
