@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from analysis import atomic
+from analysis.plain_files import one_line
 from analysis.unlearning import Evaluation, Run
 
 
@@ -69,13 +70,24 @@ def read(file: Path, identity: dict[str, Any]) -> Checkpoint | None:
         with safe_open(file, "pt") as content:
             facts = json.loads(content.metadata()["facts"])
             tensors = {name: content.get_tensor(name).clone() for name in content.keys()}  # noqa: SIM118 it is no dict
-    except (SafetensorError, ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"{file}: expected a checkpoint, cannot read it ({error}); start anew without --resume") from error
+        _check(facts, tensors)
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{file}: expected a checkpoint, cannot read it ({one_line(error)}); start anew without --resume") from error
     now = json.loads(json.dumps(identity))
     if differing := [key for key in now | facts["identity"] if now.get(key) != facts["identity"].get(key)]:
         said = "; ".join(f"{key} was {facts['identity'].get(key)} and is {now.get(key)}" for key in differing)
         raise ValueError(f"cannot resume {file.parents[1]}: {said}. Give what it was started with, or start anew without --resume")
     return Checkpoint(facts, tensors)
+
+
+def _check(facts: Any, tensors: dict[str, Tensor]) -> None:
+    """Raises ValueError, LookupError or TypeError unless all is there that `restore` takes."""
+    kinds = {"step": int, "seconds": int | float, "identity": dict, "sizes": dict, "generator": dict, "evaluations": list}
+    if wrong := [name for name, kind in kinds.items() if not isinstance(facts[name], kind)]:
+        raise ValueError(f"{wrong[0]}: got {facts[wrong[0]]!r:.40}")
+    for i, (step, epoch) in enumerate(facts["evaluations"]):
+        _ = int(step), int(epoch), tensors[f"evaluation/{i}/forget"], tensors[f"evaluation/{i}/retain"]
+    _ = tensors["order"], tensors["torch"]
 
 
 def restore(run: Run, checkpoint: Checkpoint) -> None:

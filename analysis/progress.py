@@ -71,7 +71,7 @@ def read(job_id: str) -> Progress | None:
     try:
         said = json.loads(_file(job_id).read_text())
         texts, counts, times = [said["phase"]], [said[n] for n in ("done", "total", "first")], [said[n] for n in ("began", "at")]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     fits = [isinstance(v, str) for v in texts] + [type(v) is int and 0 <= v < 2**53 for v in counts]
     fits += [type(v) in (int, float) and 0 <= v < 2**53 for v in times]
