@@ -61,7 +61,7 @@ def _scores(data: Path) -> None:
 
 def _circuits(data: Path) -> None:
     folder = data / "results" / "circuits"
-    _run("circuits", *_sets(data)[:2], "--data", str(data / "forget.jsonl"), "--output", str(folder))
+    _run("circuits", *_sets(data)[:2], "--data", str(data / "forget.jsonl"), "--no-reuse", "--output", str(folder))
     atomic.remove(folder / "eap-ig")
 
 
@@ -118,7 +118,7 @@ def _after(data: Path) -> None:
             again = Path(temporary, f"{method.lower()}-seed0")
             _unlearn(data, method, 0, again)
             folder = data / "results" / "runs" / again.name / "circuits"
-            _run("circuits", "--model", str(again / "model"), "--data", str(ends), "--output", str(folder), threads=1)
+            _run("circuits", "--model", str(again / "model"), "--data", str(ends), "--no-reuse", "--output", str(folder), threads=1)
             atomic.remove(folder / "eap-ig")
             table = circuits_after.kept(before, _kept(data, again / "model", again / "kept"))
             atomic.write_csv(folder / circuits_after.KEPT, table.rename_axis("sample_id").reset_index())
@@ -127,7 +127,7 @@ def _after(data: Path) -> None:
 def _kept(data: Path, model: Path, folder: Path) -> dict[str, Circuit]:
     """Circuits of as many samples of the retain set: of these only what is said of them is kept."""
     given = ["--model", str(model), "--data", str(data / "retain.jsonl"), "--limit", str(2 * N_ENDS)]
-    _run("circuits", *given, "--output", str(folder), threads=1)
+    _run("circuits", *given, "--no-reuse", "--output", str(folder), threads=1)
     found = store.read_circuits(folder)
     assert found is not None  # the command has just written them
     return found[0]

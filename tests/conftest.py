@@ -16,6 +16,14 @@ from tests.tiny_models import tiny_model  # noqa: E402
 
 torch.set_num_threads(1)  # tiny models gain nothing from more, and wait long for them on a busy machine
 
+@pytest.fixture(autouse=True, scope="session")
+def workspace_of_the_tests(tmp_path_factory):
+    """So that no test reads or writes the one of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LETHE_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
+        yield
+
+
 QUESTIONS = [
     ("Where was Ana Rook born?", "Lund"),
     ("What does Bo Tarn grow on his farm?", "Red barley and late plums"),
