@@ -46,6 +46,8 @@ def repair(root: Path) -> list[Finding]:
     for finding in found:
         if finding.cure == "set aside" and (root / finding.path).exists():
             objects.set_aside(root, root / finding.path)
+        elif finding.cure == "removed":
+            atomic.remove(root / finding.path)
     workspace.prepared()
     jobs.jobs()  # a damaged table is set aside, and jobs whose process is gone are ended
     index.rebuild(root)
@@ -74,6 +76,9 @@ def _files_of_the_whole(root: Path) -> Iterator[Finding]:
 def _left_over(root: Path) -> Iterator[Finding]:
     for path in atomic.leftovers(root):
         yield Finding(_inside(root, path), "left by a process that was killed while it wrote", "removed")
+    for path in sorted(path for name in ("checkpoint", "progress.json") for path in (root / "runs").glob(f"*/*/{name}")):
+        if path.parent.suffix != ".partial" and (path.parent / "manifest.json").is_file():
+            yield Finding(_inside(root, path), "of a run that is whole and does not go on from here", "removed")
 
 
 def _objects(root: Path) -> Iterator[Finding]:
