@@ -78,7 +78,7 @@ def rebuild(root: Path) -> int:
 def scanned(root: Path) -> Iterator[Entry]:
     """The objects on disk, by their manifests; one whose manifest cannot be read is left out."""
     for file in sorted((root / "objects").glob("*/*/*/manifest.json")):
-        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             manifest = json.loads(file.read_text())
             n_bytes = file.stat().st_size + sum(int(about["bytes"]) for about in manifest["files"].values())
             key, model, kind = (folder.name for folder in file.parents[:3])

@@ -46,7 +46,8 @@ def watch(root: Path) -> None:
         below = event in CHANGES and isinstance(arguments[-1], int) and arguments[-1] >= 0  # of a folder that is open already
         if writes or event in CHANGES and not below:
             named = arguments[:1] if event == "open" else arguments[:2]  # the second is a mode there
-            paths = [os.path.abspath(os.fsdecode(name)) for name in named if isinstance(name, str | bytes | Path)]
+            plain = [os.fsdecode(name) for name in named if isinstance(name, str | bytes | Path)]
+            paths = [os.path.abspath(name.removeprefix("file://")) for name in plain]  # SQLite's, too
             if outside := [path for path in paths if not path.startswith((str(root), "/dev/null")) and not path.endswith(":memory:")]:
                 raise Forbidden(f"{event} outside of the workspace: {outside}")
 
