@@ -22,6 +22,8 @@ STYLE = """
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
 [data-testid="stMain"] [data-testid="stPageLink-NavLink"] { padding-left: 0; padding-right: 0; }
 [data-testid="stMain"] [data-testid="stPageLink-NavLink"] p { text-decoration: underline; text-underline-offset: 3px; }
+[class*="_open_"] button p { text-decoration: underline; text-underline-offset: 3px; }
+[class*="_queue"] [data-stale="true"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 [data-testid="stCode"] .token { color: inherit !important; }
 [data-testid="stJson"] * { color: inherit !important; background-color: transparent !important; }
@@ -39,7 +41,8 @@ button[kind^="primary"], button[kind^="primary"]:hover, [data-testid="stMultiSel
     [class*="st-key-frequency_"]) { min-width: 100%; }
 }
 """  # Streamlit's paddings would take a third of a 768-pixel screen. Its captions, code, JSON and, on dark, what stands on its primary
-# hue is too faint; its drop zone has a role that contradicts its label: hidden, with content and frame shown, it has none
+# hue is too faint; its drop zone has a role that contradicts its label: hidden, with content and frame shown, it has none. What is
+# redrawn each second would fade each second.
 
 
 def begin(title: str, question: str) -> studies.Study:
