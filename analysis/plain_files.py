@@ -13,7 +13,9 @@ LARGEST_YAML = 256 * 2**10  # it is read a hundred times slower
 def json_object(file: Path) -> dict[str, Any]:
     """Raises ValueError if the file cannot be read, or holds no JSON object."""
     try:
-        found = json.loads(_text(file, LARGEST))
+        text = _text(file, LARGEST)
+        found = json.loads(text)
+        _check_text(text, found)
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file}: expected a JSON object: {one_line(error)}") from error
     return _object(file, found)
@@ -28,6 +30,7 @@ def yaml_object(file: Path) -> dict[str, Any]:
             if getattr(event, "anchor", None) or getattr(event, "tag", None):
                 raise ValueError(f"an anchor, an alias or a tag in line {event.start_mark.line + 1}")
         found = yaml.safe_load(text) or {}
+        _check_text(text, found)
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise ValueError(f"{file}: expected a YAML object of plain values: {one_line(error)}") from error
     return {str(name): value for name, value in _object(file, found).items()}
@@ -42,6 +45,12 @@ def _text(file: Path, largest: int) -> str:
     if (size := file.stat().st_size) > largest:
         raise ValueError(f"it has {size:,} bytes, at most {largest:,} are read")
     return file.read_text(encoding="utf-8")
+
+
+def _check_text(text: str, found: Any) -> None:
+    """Raises ValueError for half of a character (a lone surrogate), which only an escape can write, and no page can show."""
+    if "\\u" in text:
+        json.dumps(found, ensure_ascii=False, default=str).encode()
 
 
 def _object(file: Path, found: Any) -> dict[str, Any]:

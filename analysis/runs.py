@@ -125,6 +125,8 @@ def _number(value: Any) -> float | None:
 
 
 def _whole(value: Any) -> int | None:
+    if value is not None and not abs(int(value)) < 2**63:
+        raise ValueError(f"expected a whole number of 64 bits, got {str(value)[:40]}")
     return None if value is None else int(value)
 
 
