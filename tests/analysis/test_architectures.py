@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from analysis import blocks as architecture
 from analysis.__main__ import app
 from analysis.ablation import node_outputs
-from analysis.attribution import AttributionConfig, edge_scores
 from analysis.architectures import ARCHITECTURES
+from analysis.attribution import AttributionConfig, edge_scores
 from analysis.faithfulness import ablated_log_prob
 from analysis.model import ModelError, load_model
 from tests.bridge_oracle import BridgeOracle
