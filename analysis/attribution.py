@@ -61,19 +61,21 @@ def edge_scores(
     corrupted: TokenBatch | None = None,
     memory_budget: int = DEFAULT_BUDGET,
     report: Callable[[int, int], None] = lambda done, total: None,
+    keep: Callable[[list[int], np.ndarray], None] = lambda rows, scores: None,
 ) -> Float[np.ndarray, "n_samples n_forward n_backward"]:
     """Scores of every edge for every sample; 0 where there is no edge. float32, or float64 for a float64 model.
 
     `reference` is the batch whose mean outputs replace nodes under mean ablation (default: `batch`), `corrupted` the runs that
     replace them under patching. Given these, padding and the other samples of the batch do not change a sample's scores.
-    `memory_budget` in bytes is for everything but the model and the result. Raises ValueError where one row needs more, and for
+    `memory_budget` in bytes is for everything but the model and the result. `keep` is given the rows of the batch that are done, with
+    their scores, as soon as they are. Raises ValueError where one row needs more, and for
     `exact` on a graph of too many edges. Tested against finite differences in tests/analysis/test_attribution.py.
     """
     if config.ablation == "patching":
         check_corrupted(batch, corrupted)
     if config.method == "exact":
         reference = batch if reference is None else reference
-        return exact_scores(handle, batch, config.ablation, config.metric, reference, corrupted, memory_budget, report)
+        return exact_scores(handle, batch, config.ablation, config.metric, reference, corrupted, memory_budget, report, keep)
     runs = runs_of(config.method, config.quadrature, config.ig_steps, handle.index)
     fixed = _fixed(handle, batch, config.ablation, reference)
     scores = np.zeros((len(batch), handle.index.n_forward, handle.index.n_backward), score_type(handle))
@@ -82,6 +84,7 @@ def edge_scores(
         part = batch.select(chunk.rows).to(handle.device)
         ablated = fixed or plain_run(handle, corrupted.select(chunk.rows).to(handle.device))
         scores[chunk.rows] = _scores(handle, part, ablated, runs, config.metric, chunk).cpu().numpy()
+        keep(chunk.rows, scores[chunk.rows])
         n_done += len(chunk.rows)
         report(n_done, len(batch))
     return scores

@@ -19,6 +19,7 @@ MAX_EDGES = 5000  # runs per sample; the embedded model has 1,997 edges, GPT-2 s
 def exact_scores(
     handle: ModelHandle, batch: TokenBatch, ablation: Ablation, metric: Metric, reference: TokenBatch,
     corrupted: TokenBatch | None, memory_budget: int, report: Callable[[int, int], None],
+    keep: Callable[[list[int], np.ndarray], None],
 ) -> Float[np.ndarray, "n_samples n_forward n_backward"]:
     """M(clean) - M(this edge ablated, all others as they come) of every edge for every sample; 0 where there is no edge.
 
@@ -42,6 +43,7 @@ def exact_scores(
         )
         values = answer_metric(log_prob, log_prob[:1].expand_as(log_prob), metric).numpy()
         scores[row][real] = values[0] - values[1:]
+        keep([row], scores[[row]])
         report(row + 1, len(batch))
     return scores
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from analysis import difficulty
+from analysis import difficulty, reuse
 from analysis.anchor_runs import anchor_losses
-from analysis.attribution import AttributionConfig, completeness_error, edge_scores
+from analysis.attribution import AttributionConfig, completeness_error
 from analysis.circuit import Circuit, select
 from analysis.cross_fitting import CrossFitted, CudConfig, cross_fitted, folds
 from analysis.dataset import Sample
@@ -20,7 +20,7 @@ from analysis.evaluation import answer_nll
 from analysis.memory import DEFAULT_BUDGET
 from analysis.methods import ANCHOR_METHODS
 from analysis.model import ModelHandle
-from analysis.mrd import MrdScores, mrd
+from analysis.mrd import MrdScores
 from analysis.presets import preset
 from analysis.statistics import percent_ranks
 from analysis.templates import template
@@ -68,18 +68,20 @@ class Scoring:
 def circuits_of(
     handle: ModelHandle, samples: list[Sample], config: AttributionConfig, n_edges: int, reference: list[Sample] | None = None,
     report: Callable[[str, int, int], None] = lambda phase, done, total: None, memory_budget: int = DEFAULT_BUDGET,
+    cache: Path | None = None,
 ) -> tuple[list[Circuit], float | None]:
     """One greedy circuit of at most `n_edges` edges per sample, and the scores' median completeness error (None where the method
     has none).
 
-    `reference` (default: `samples`) is what mean ablation averages. `memory_budget` in bytes: see `edge_scores`.
+    `reference` (default: `samples`) is what mean ablation averages. `memory_budget` in bytes: see `edge_scores`. `cache`: a workspace
+    that keeps edge scores (see `reuse`). The completeness error is measured anew, which also shows that kept scores are this model's.
     """
     batch = tokenize(samples, handle.tokenizer, max_length=handle.max_length)
     patching = config.ablation == "patching"
     corrupted = tokenize(samples, handle.tokenizer, corrupted=True) if patching else None
     mean_over = tokenize(reference, handle.tokenizer, max_length=handle.max_length) if reference else None
-    scores = edge_scores(
-        handle, batch, config, reference=mean_over, corrupted=corrupted, memory_budget=memory_budget,
+    scores = reuse.edge_scores(
+        handle, batch, config, cache, reference=mean_over, corrupted=corrupted, memory_budget=memory_budget,
         report=lambda done, n: report("circuits", done, n),
     )
     errors = completeness_error(
@@ -104,21 +106,21 @@ def score(
     scored), mrd, mrd_stderr, rank_cud, rank_mrd (1 = hardest). The halves' CUD is measured against different anchors, so rank_cud
     ranks each sample's percent rank within its half; equal places share their mean rank. `details["anchor_forget_probability"]`
     says how far the anchor runs got: anchors of runs that forgot nothing mean nothing; `details["mrd"]` what MRD was measured with.
-    `cache`: see `anchor_runs`.
+    `cache`: a workspace; what it keeps of edge scores, anchor runs and MRD is not computed again, and None keeps nothing.
     Raises ValueError if there are fewer than 4 * n_anchors samples, or a method or preset is not known.
     """
     _check_size(len(forget), config.cud.n_anchors)
     batch, kept = (tokenize(samples, handle.tokenizer, max_length=handle.max_length) for samples in (forget, retain))
     methods = config.cud.methods or ANCHOR_METHODS
     runs = {method: replace(preset(config.preset, method), seed=config.seed) for method in methods}
-    circuits, error = circuits_of(handle, forget, config.attribution, config.cud.n_edges, report=report)
+    circuits, error = circuits_of(handle, forget, config.attribution, config.cud.n_edges, report=report, cache=cache)
     fold, base = folds(len(forget), config.seed), answer_nll(handle.model, batch)
     losses = anchor_losses(handle, batch, kept, fold, runs, cache, report)
     scores, in_circuit = (np.stack([getattr(c, name) for c in circuits]) for name in ("scores", "in_circuit"))
     fitted = cross_fitted(scores, handle.index, fold, losses, base, config.cud, in_circuit)
-    removal = mrd(
-        handle.model, batch, sigma=config.sigma, n_pairs=config.n_pairs, seed=config.seed, estimator=config.estimator,
-        scope=config.mrd_scope, max_pairs=config.max_pairs, report=lambda d, n: report("MRD", d, n),
+    removal = reuse.removal_difficulty(
+        handle, batch, cache, lambda d, n: report("MRD", d, n), sigma=config.sigma, n_pairs=config.n_pairs, seed=config.seed,
+        estimator=config.estimator, scope=config.mrd_scope, max_pairs=config.max_pairs,
     )
     table = _known_columns(forget, batch, kept).assign(
         base_nll=base, fold=fold, cud=fitted.cud, cud_role=_roles(fitted), mrd=removal.value, mrd_stderr=removal.stderr,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis import anchor_runs
+from analysis import anchor_runs, facts
 from analysis.anchor_runs import anchor_losses
 from analysis.methods import GradDiff, SimNPO
 from analysis.tokens import tokenize
@@ -16,6 +16,10 @@ from analysis.unlearning import UnlearningConfig, final_nll
 
 FOLD = np.array([0, 1, 0, 1, 0, 1])
 RUNS = {"GradDiff": UnlearningConfig(GradDiff(), 1e-3, 1, 2), "SimNPO": UnlearningConfig(SimNPO(), 1e-3, 1, 2)}
+
+
+def kept(workspace: Path) -> list[Path]:
+    return sorted((workspace / "objects").glob("*/*/*"))
 
 
 @pytest.fixture
@@ -42,12 +46,12 @@ def test_each_half_is_unlearned_without_the_other(handle, batch):
 
 def test_a_second_call_trains_nothing_and_gives_the_same_numbers(handle, batch, trained, tmp_path):
     first = anchor_losses(handle, batch, batch, FOLD, RUNS, tmp_path)
-    assert len(trained) == len(list(tmp_path.iterdir())) == 4
+    assert len(trained) == len(kept(tmp_path)) == 4
     again = anchor_losses(handle, batch, batch, FOLD, RUNS, tmp_path)
     assert len(trained) == 4 and again.equals(first)
     anchor_losses(handle, batch, batch, FOLD, RUNS)
     assert len(trained) == 8  # without a cache all are done, and none is kept
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(kept(tmp_path)) == 4
 
 
 def test_a_killed_call_goes_on_where_it_was(handle, batch, trained, tmp_path):
@@ -86,13 +90,15 @@ def test_whatever_decides_the_numbers_makes_another_run(make_handle, handle, bat
     assert n_new(handle, batch, batch) == 2
 
 
-@pytest.mark.parametrize("content", ["not json", "[]", "{}", '{"forget_nll": [1.0]}', '{"forget_nll": [1.0, NaN, 2.0]}'])
-def test_a_file_changed_by_hand_is_run_again(handle, batch, trained, tmp_path, content):
+@pytest.mark.parametrize(("file", "content"), [("manifest.json", "not json"), ("manifest.json", "[]"), ("manifest.json", "{}"),
+                                              ("losses.parquet", "PAR1")])
+def test_a_file_changed_by_hand_is_run_again(handle, batch, trained, tmp_path, file, content):
     config = {"GradDiff": RUNS["GradDiff"]}
     first = anchor_losses(handle, batch, batch, FOLD, config, tmp_path)
-    next(tmp_path.iterdir()).write_text(content)
+    (kept(tmp_path)[0] / file).write_text(content)
     assert anchor_losses(handle, batch, batch, FOLD, config, tmp_path).equals(first)
-    assert len(trained) == 3
+    assert len(trained) == 3 and len(kept(tmp_path)) == 2
+    assert (next((tmp_path / "damaged").glob("objects/*/*/*")) / file).read_text() == content
 
 
 def test_the_key_holds_every_file_that_training_and_measuring_import():
@@ -108,10 +114,10 @@ def test_the_key_holds_every_file_that_training_and_measuring_import():
 
 @pytest.mark.parametrize("kind", ["device", "versions"])
 def test_another_device_or_version_makes_another_key(kind, handle, batch, monkeypatch):
-    before = anchor_runs.run_key(handle, batch, batch, RUNS["SimNPO"])
+    before = anchor_runs.run_facts(handle, batch, batch, RUNS["SimNPO"])
     if kind == "device":
         handle = replace(handle, device=torch.device("meta"))
     else:
-        monkeypatch.setattr(anchor_runs, "version", lambda package: f"{package} of tomorrow")
-    after = anchor_runs.run_key(handle, batch, batch, RUNS["SimNPO"])
+        monkeypatch.setattr(facts, "version", lambda package: f"{package} of tomorrow")
+    after = anchor_runs.run_facts(handle, batch, batch, RUNS["SimNPO"])
     assert {part for part in before if before[part] != after[part]} == {kind}
