@@ -165,8 +165,7 @@ def test_an_upload_needs_the_token_the_origin_and_less_than_20_mb(shared_server,
 
 
 def test_a_pickle_as_an_upload_never_runs(shared_server, new_page, tmp_path):
-    canary = tmp_path / "canary"
-    content = pickle.dumps(Canary(canary))
+    content = pickle.dumps(Canary(canary := tmp_path / "canary"))
     page = go(new_page(), f"{shared_server}/forget_set")
     for name in ("own.jsonl", "own.json", "own.csv", "own.parquet"):
         drop = page.locator("[data-testid=stFileUploaderDropzoneInput]").first
