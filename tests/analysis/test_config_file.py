@@ -103,8 +103,8 @@ MADE = {  # command: settings unlike the defaults, files that must be the same a
     "circuits": (["--method", "EAP", "--limit", 3, "--n_edges", 30, "--select", "top_n"], ["circuits.safetensors"]),
     "score": (["--ig-steps", 1, "--n-anchors", 2, "--sigma", 0.01, "--n-pairs", 2, "--anchor-method", "GradDiff", "--no-reuse",
                "--seed", 3], ["scores.csv"]),
-    "unlearn": (["--method", "NPO", "--preset", "embedded", "--n-epochs", 2, "--method_args", "beta=0.3,retain_loss=KL", "--batch_size", 3,
-                 "--seed", 4, "--sampling", "cga"], ["samples.csv", "model/model.safetensors"]),
+    "unlearn": (["--method", "NPO", "--preset", "embedded", "--n-epochs", 2, "--method_args", "beta=0.3,retain_loss=KL",
+                 "--batch_size", 3, "--seed", 4, "--sampling", "cga"], ["samples.csv", "model/model.safetensors"]),
     "evaluate": (["--no-durability", "--limit_retain", 3, "--batch_size", 2], ["evaluation.csv", "LETHE_EVAL.json"]),
     "conflicts": (["--target", 0.5, "--n-samples", 2, "--seed", 2], ["circuit.cnf", "masks.safetensors"]),
 }

@@ -1,4 +1,4 @@
-"""open-unlearning's EVAL and SUMMARY files become an evaluation to compare with: null is said, dropped samples stay away, others refused."""
+"""open-unlearning's EVAL and SUMMARY files become an evaluation to compare with: null is said, other sets are refused."""
 
 import json
 import math
@@ -17,7 +17,8 @@ SUMMARY = {"forget_quality": 0.01, "model_utility": None, "forget_Q_A_Prob": 0.3
 def tofu() -> dict:
     """As open-unlearning's TOFU evaluator writes it: sample 1 was dropped, null where it could not compute, p as it is."""
     return {
-        "forget_Q_A_Prob": {"agg_value": 0.3, "value_by_index": {"0": {"prob": 0.5, "avg_loss": 0.7}, "2": {"prob": 0.1, "avg_loss": 2.3}}},
+        "forget_Q_A_Prob": {"agg_value": 0.3, "value_by_index": {
+            "0": {"prob": 0.5, "avg_loss": 0.7}, "2": {"prob": 0.1, "avg_loss": 2.3}}},
         "forget_Q_A_ROUGE": {"agg_value": 0.5, "value_by_index": {
             "0": {"rouge1_recall": 1.0, "rougeL_f1": 0.9, "rougeL_recall": 0.8, "input": "Question 0?", "ground_truth": "Answer 0",
                   "generation": "=SUM(A1)"}, "1": None}},
@@ -39,7 +40,8 @@ def written(content) -> bytes:
 
 
 def test_figures_nulls_and_dropped_samples(study):
-    said = eval_import.bring_in(study, "theirs", {"TOFU_EVAL.json": written(tofu()), "TOFU_SUMMARY.json": b"\xef\xbb\xbf" + written(SUMMARY)})
+    files = {"TOFU_EVAL.json": written(tofu()), "TOFU_SUMMARY.json": b"\xef\xbb\xbf" + written(SUMMARY)}
+    said = eval_import.bring_in(study, "theirs", files)
     assert said == "5 of 7 metrics have a figure; 2 of 3 samples by themselves"
     place = eval_import.imported(study)["theirs"] / "evaluation"
     found = outcomes.read_evaluation(place)

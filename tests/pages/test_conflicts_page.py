@@ -227,7 +227,7 @@ def test_the_command_line_understands_what_the_form_asks(made_up_study):
 
 def test_computing_again_offers_the_settings_of_the_map_that_is_shown(made_up_study, open_page):
     write_map(made_up_study.results / "conflicts", made_map(config={"method": "greedy", "ablation": "patching", "target": 0.3}))
-    assert "--ablation patching --target 0.3 --n-samples 32" in open_page("conflicts").code[-1].value
+    assert "--ablation patching --target 0.3 --n-samples 32" in "\n".join(code.value for code in open_page("conflicts").code)
     assert conflict_form.settings_of(None) == conflict_form.SETTINGS
     odd = {"method": ["greedy"], "ablation": ["zero"], "target": float("nan"), "n_samples": 10**9}
     assert conflict_form.settings_of(made_map(config=odd)) == conflict_form.SETTINGS, "what cannot be offered is not"
