@@ -132,7 +132,8 @@ def test_a_whole_workspace_has_no_findings_and_its_sizes_add_up(copy):
     assert workspace_check.check(copy) == []
     found = {item.path: item for item in workspace_items.items(copy)}
     assert set(found) == {"studies/mine", "runs/mine/npo", "runs/mine/rmu", "objects/edge-scores/" + "f" * 16}
-    assert (found["runs/mine/npo"].kind, found["runs/mine/npo"].title) == ("run of NPO", "mine") and not any(item.problem for item in found.values())
+    assert (found["runs/mine/npo"].kind, found["runs/mine/npo"].title) == ("run of NPO", "mine")
+    assert not any(item.problem for item in found.values())
     for path, item in found.items():
         assert item.n_bytes == sum(file.stat().st_size for file in (copy / path).rglob("*") if file.is_file())
     assert "in all" in run("show").stdout and run("check").exit_code == 0
