@@ -17,6 +17,7 @@ from analysis.circuit import Circuit, selected
 from analysis.comparison import bootstrap_interval, holm, readouts_frame
 from analysis.dataset import Sample
 from analysis.edge_frequency import membership
+from analysis.plain_files import one_line
 
 N_FLIPS = 9999
 KEPT = "kept.csv"
@@ -93,7 +94,13 @@ def kept(before: Circuits, after: Circuits) -> pd.DataFrame:
 def read_kept(run: Path) -> pd.DataFrame | None:
     """`kept` as it is in a run's folder `circuits/`; None if it is not there. Raises ValueError if it cannot be read."""
     file = run / "circuits" / KEPT
-    return pd.read_csv(file, dtype={"sample_id": str}).set_index("sample_id") if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        table = pd.read_csv(file, dtype={"sample_id": str}).set_index("sample_id")
+        return table.astype(float)
+    except (OSError, ValueError, KeyError, OverflowError) as error:
+        raise ValueError(f"{file}: expected a table of numbers by sample_id: {one_line(error)}") from error
 
 
 def summary(change: pd.DataFrame, cohort: pd.Series, seed: int = 0) -> pd.DataFrame:

@@ -108,7 +108,7 @@ def problem(root: Path) -> str | None:
         with closing(sqlite3.connect(f"{(root / FILE).as_uri()}?mode=ro", uri=True, timeout=20)) as db:
             said = db.execute("PRAGMA quick_check").fetchone()[0]
             if said != "ok":
-                return said
+                return " ".join(said.split())
             known = set(db.execute("SELECT kind, model, key FROM objects"))
     except sqlite3.Error as error:
         return str(error)

@@ -63,7 +63,7 @@ def read_alone(folder: Path) -> pd.DataFrame:
     """The rows of a folder's alone.csv, without those by the control. Raises ValueError if it holds no such table."""
     try:
         table = pd.read_csv(folder / "alone.csv", dtype=ALONE_COLUMNS)[list(ALONE_COLUMNS)]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, OverflowError) as error:
         raise ValueError(f"{folder}: expected alone.csv with {', '.join(ALONE_COLUMNS)}: {one_line(error)}") from error
     return table[table["method"] != CONTROL].reset_index(drop=True)
 

@@ -47,7 +47,7 @@ def read_evaluation(folder: Path) -> Evaluation | None:
         if odd := [name for name, value in figures.items() if not isinstance(value, str | int | float | None)]:
             raise ValueError(f"LETHE_SUMMARY.json: {odd[0][:40]!r} is neither a number nor text")
         return Evaluation(figures, _generations(rows), _moved(moved))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise ValueError(f"{folder}: expected an evaluation as `evaluate` writes it: {plain_files.one_line(error)}") from error
 
 
@@ -159,7 +159,7 @@ def _table(file: Path, columns: list[str], command: str) -> pd.DataFrame:
         return frame.assign(**{column: pd.to_numeric(frame[column]) for column in numbers}).dropna(subset=["method", "arm"])
     except KeyError as error:
         raise ValueError(f"{file}: expected the columns {', '.join(columns)}; {error.args[0]} is missing") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise ValueError(f"{file}: expected a table as `{command}` writes it: {plain_files.one_line(error)}") from error
 
 

@@ -37,7 +37,7 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         if ids.empty or ids.duplicated().any() or (ids == "").any():
             raise ValueError("expected a row per sample, each with a sample_id of its own")
         return frame, plain_files.json_object(folder / "scores.json")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         files = "scores.csv and scores.json, as the command `score` writes them"
         raise ValueError(f"{folder}: expected {files}: {plain_files.one_line(error)}") from error
 

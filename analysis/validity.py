@@ -186,7 +186,7 @@ def read_table(file: Path, digest: str) -> pd.DataFrame | None:
     """validity.csv if it was made from the inputs that `digest` names, else None."""
     try:
         table = pd.read_csv(file, keep_default_na=False, na_values=[""], dtype={"inputs": str})  # 1e15 is a digest, too
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return None
     usable = set(COLUMNS) <= set(table) and "inputs" in table and (table["inputs"] == digest).all() and len(table)
     return table[COLUMNS] if usable else None
