@@ -43,7 +43,7 @@ def alternatives(sample: Sample) -> list[str]:
     if isinstance(false, str):
         try:
             false = json.loads(false)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             false = None
     texts = [true, *(false if isinstance(false, (list, tuple, np.ndarray)) else [])]
     usable = len(texts) > 1 and all(isinstance(text, str) and text.strip() for text in texts)

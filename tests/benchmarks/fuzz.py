@@ -59,7 +59,7 @@ def work(name: str, first: int, n: int, root: Path) -> None:
     from tests.fuzzed_readers import READERS, damage, outcome, restore
 
     sys.stderr = open(root.parent / "errors", "w")  # noqa: SIM115 for the process's life
-    os.environ["LETHE_WORKSPACE"], reader = str(root), READERS[name]
+    os.environ["LETHE_WORKSPACE"], reader, tempfile.tempdir = str(root), READERS[name], str(root)
     whole = {file: (root / file).read_bytes() for file in reader.files}
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + GIB, mapped + GIB))
