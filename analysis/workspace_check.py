@@ -66,7 +66,7 @@ def _files_of_the_whole(root: Path) -> Iterator[Finding]:
     if (root / "jobs.sqlite").exists():
         try:
             with closing(sqlite3.connect(f"{(root / 'jobs.sqlite').as_uri()}?mode=ro", uri=True, timeout=20)) as db:
-                said = db.execute("PRAGMA quick_check").fetchone()[0]
+                said = " ".join(db.execute("PRAGMA quick_check").fetchone()[0].split())
         except sqlite3.Error as error:
             said = str(error)
         if said != "ok":
