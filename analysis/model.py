@@ -101,7 +101,7 @@ def _refused(what: str) -> Iterator[None]:
 def _first_line(error: BaseException) -> str:
     """Its first line; the whole if that only announces a list."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return " ".join(lines)[:500] if lines[0].endswith(":") else lines[0]
+    return " ".join(lines)[:500] if lines[0].endswith(":") else lines[0][:500]
 
 
 def _tokenizer(folder: Path, config: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis import atomic, model_source, read_only, store
+from analysis import atomic, model_source, plain_files, read_only, store
 from analysis.links_out import way_out
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
@@ -105,11 +105,11 @@ def _read(file: Path) -> Study:
     if (link := way_out(folder)) is not None:
         raise ValueError(f"{folder.name}: {link.name} is a link that leads out of the workspace; put the files themselves there")
     try:
-        record = json.loads(file.read_text())
+        record = plain_files.json_object(file)  # which no half of a character may hold
         title, model, forget, retain = (record[key] for key in keys)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder.name}/study.json: expected an object with {', '.join(keys)}") from error
-    if not all(isinstance(value, str) for value in (title, model, forget, retain)):
+    if not all(isinstance(value, str) and "\0" not in value for value in (title, model, forget, retain)):
         raise ValueError(f"{folder.name}/study.json: expected text for {', '.join(keys)}")
     if not all((folder / name).resolve().is_relative_to(folder.resolve()) for name in (forget, retain)):
         raise ValueError(f"{folder.name}/study.json: expected forget and retain sets inside the study's folder")
