@@ -13,6 +13,7 @@ quick: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 .venv/installed: requirements.txt
+	@echo 'Installing the packages into .venv: a few minutes, 2 GB, once.'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@

@@ -14,6 +14,7 @@ from analysis.graph import GraphIndex
 from analysis.similarity import Kind, similarity
 
 AllCircuits = Bool[np.ndarray, "n_samples n_forward n_backward"]
+N_ANCHORS = 12  # on each side, from each half; `score --n-anchors`
 AllScores = Float[np.ndarray, "n_samples n_forward n_backward"]
 
 
@@ -30,7 +31,7 @@ class CudConfig:
     """
 
     n_edges: int
-    n_anchors: int = 12
+    n_anchors: int = N_ANCHORS
     similarity: Kind = "jaccard"
     weighted: bool = True
     label: Literal["loss", "increase"] = "loss"

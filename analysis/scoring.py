@@ -160,7 +160,7 @@ def _check_size(n_samples: int, n_anchors: int) -> None:
     if n_samples < 4 * n_anchors:
         raise ValueError(
             f"{n_anchors} easy and {n_anchors} hard anchors are drawn from each half of the forget set: expected at least "
-            f"{4 * n_anchors} samples, got {n_samples}; give more samples or fewer anchors"
+            f"{4 * n_anchors} samples, got {n_samples}; give more samples or fewer anchors (--n-anchors)"
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 import streamlit as st
 
-from analysis import jobs, precision, runs, studies
+from analysis import cross_fitting, jobs, precision, runs, studies
 from components import cached, demo_mode, layout, queue_panel
 
 EXPLANATION = """
@@ -43,6 +43,9 @@ def show(study: studies.Study) -> None:
     layout.needs(f"{what} of this study", "\n".join(jobs.command_line(command) for command in missing.values()))
     if demo_mode.closed("computing scores"):
         return
+    if "scores" in missing and (few := few_anchors(study)):
+        st.caption(f"The forget set is small: CUD takes {few} easy and {few} hard anchors from each of its halves instead of "
+                   f"{cross_fitting.N_ANCHORS}, so it is less sure.")
     newest = _newest(study, missing)
     idle = [kind for kind in missing if kind not in newest or not newest[kind].active]
     if st.button(f"Compute {' and '.join(idle) or what}", type="primary", disabled=not idle, key="compute"):
@@ -61,14 +64,25 @@ def show(study: studies.Study) -> None:
 
 
 def commands(study: studies.Study) -> dict[str, list[str]]:
-    """Arguments of `python -m analysis` by the folder of results that they write."""
+    """Arguments of `python -m analysis` by the folder of results that they write; of a small set as many anchors as fit."""
     sets = ["--forget", str(study.forget), "--retain", str(study.retain)]
+    few = few_anchors(study)
+    anchors = ["--n-anchors", str(few)] if few else []
     return {
-        "scores": ["score", *study.model_arguments, *sets, "--output", str(study.results / "scores")],
+        "scores": ["score", *study.model_arguments, *sets, *anchors, "--output", str(study.results / "scores")],
         "circuits": [
             "circuits", *study.model_arguments, "--data", str(study.forget), "--output", str(study.results / "circuits")
         ],
     }
+
+
+def few_anchors(study: studies.Study) -> int | None:
+    """The most anchors on each side that the forget set has samples for, None if it has enough for the default."""
+    try:
+        most = len(cached.forget_samples(study)) // 4  # easy and hard ones, in each half
+    except ValueError:  # the forget set cannot be read: the command says why
+        return None
+    return most if 0 < most < cross_fitting.N_ANCHORS else None
 
 
 def _newest(study: studies.Study, kinds: Iterable[str]) -> dict[str, jobs.Job]:

@@ -129,7 +129,7 @@ def table(found: list[Sample]) -> pd.DataFrame:
 def row_errors(errors: list[RowError], sets: list[str] | None = None) -> None:
     """A line per row that cannot be used: in which set if several are shown, where, in which column, why."""
     config = {"set": TEXT("Set", width=60)}
-    config |= {"row": NUMBER("Row", width=50), "column": TEXT("Column", width=90), "cause": TEXT("Cause", width=600)}
+    config |= {"row": NUMBER("Row", width=40), "column": TEXT("Column", width=70), "cause": TEXT("Cause", width=820)}
     frame = pd.DataFrame([{"set": name} | vars(e) for name, e in zip(sets or [None] * len(errors), errors, strict=True)])
     frame = frame.sort_values(["set", "row"], kind="stable").drop(columns=[] if sets else "set")
     st.dataframe(frame, hide_index=True, column_config=config, alt="Rows that cannot be used")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import typer
 
-from analysis import eval_import, jobs, outcomes, report_rerun
+from analysis import cross_fitting, eval_import, jobs, outcomes, report_rerun
 from analysis.__main__ import app
 from components import (
     conflict_form,
@@ -76,6 +76,16 @@ def test_every_command_of_a_study_names_its_model_as_the_study_has_it(made_up_st
     assert not {"--dtype", "--no-chat-template"} & set(plain)
     for arguments in (imported_panel.command(study, "theirs", ["TOFU_EVAL.json"]), report_panel.command(study)):
         assert parsed(jobs.command_line(arguments)) == arguments[0]
+
+
+@pytest.mark.parametrize(("n_samples", "said"), [(47, ["11"]), (48, [])])
+def test_a_small_forget_set_is_scored_with_as_many_anchors_as_it_has_samples_for(monkeypatch, made_up_study, n_samples, said):
+    sample = score_form.cached.forget_samples(made_up_study)[0]
+    monkeypatch.setattr(score_form.cached, "forget_samples", lambda study: [sample] * n_samples)
+    command = score_form.commands(made_up_study)["scores"]
+    assert [command[i + 1] for i, word in enumerate(command) if word == "--n-anchors"] == said
+    default = next(o.default for o in GROUP.commands["score"].params if o.name == "n_anchors")
+    assert default == cross_fitting.N_ANCHORS
 
 
 def test_a_command_that_the_program_does_not_take_would_be_seen():
