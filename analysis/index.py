@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from analysis import place
+
 T = TypeVar("T")
 FILE = "index.sqlite"
 VERSION = 1
@@ -65,7 +67,7 @@ def entries(root: Path) -> list[Entry]:
     """Every object, the longest unused first; off the disk where there can be no index."""
     try:
         rows = _do(root, lambda db: db.execute(f"SELECT {COLUMNS} FROM objects ORDER BY used, key").fetchall())
-        return [Entry(*row) for row in rows]
+        return [Entry(*row) for row in rows if _sound(row)]
     except (sqlite3.Error, OSError):
         return sorted(scanned(root), key=lambda entry: (entry.used, entry.key))
 
@@ -109,7 +111,7 @@ def problem(root: Path) -> str | None:
             said = db.execute("PRAGMA quick_check").fetchone()[0]
             if said != "ok":
                 return " ".join(said.split())
-            known = set(db.execute("SELECT kind, model, key FROM objects"))
+            known = {row[:3] for row in db.execute(f"SELECT {COLUMNS} FROM objects") if _sound(row)}
     except sqlite3.Error as error:
         return str(error)
     there = {(entry.kind, entry.model, entry.key) for entry in scanned(root)}
@@ -165,6 +167,15 @@ def _filled(root: Path) -> Callable[[sqlite3.Connection], int]:
         return len(rows)
 
     return fill
+
+
+def _sound(row: tuple) -> bool:
+    """Whether an object can be so: SQLite holds any value in any column, and where these say one is, it is removed."""
+    *names, name, n_bytes, used = row
+    with suppress(ValueError, TypeError):
+        [place.check_slug(part) for part in names]
+        return isinstance(name, str) and type(n_bytes) is int and type(used) is float
+    return False
 
 
 def _row(entry: Entry) -> tuple:

@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis import place, progress
 
 KEPT_BYTES = 20_000_000  # of all logs together; those of jobs that have not ended are kept in any case
-SUFFIXES = (".out", ".err", ".json")
+SUFFIXES = (".out", ".err", ".json", ".tmp")
 END = 16_384  # bytes of a log's end that are read
 
 

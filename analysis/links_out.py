@@ -12,3 +12,8 @@ def way_out(folder: Path) -> Path | None:
     inside = (Path(parent, name) for parent, folders, files in os.walk(folder) for name in (*folders, *files))
     links = chain([folder], (path for path in inside if path.is_symlink()))
     return next((path for path in links if not Path(os.path.realpath(path)).is_relative_to(workspace())), None)
+
+
+def leads_out(path: Path) -> bool:
+    """Whether a link on the way to it, not itself, leads out of the workspace."""
+    return not path.parent.resolve().is_relative_to(workspace())

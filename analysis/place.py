@@ -11,7 +11,7 @@ DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt")
 
 def workspace() -> Path:
     """`LETHE_WORKSPACE`, else `workspace/` in the project."""
-    return Path(os.environ.get("LETHE_WORKSPACE", PROJECT / "workspace")).resolve()
+    return Path(os.environ.get("LETHE_WORKSPACE") or PROJECT / "workspace").resolve()
 
 
 def check_slug(name: str) -> str:

@@ -61,7 +61,7 @@ def write(phase: str, done: int, total: int) -> None:
         if same and done < total and now - last.at < SHORTEST:
             return
         said = Progress(phase, done, total, last.first, last.began, now) if same else Progress(phase, done, total, done, now, now)
-        temporary = file.with_suffix(".json.tmp")  # renamed into place without fsync: worth nothing after the job
+        temporary = file.with_suffix(".tmp")  # renamed into place without fsync: worth nothing after the job
         temporary.write_text(json.dumps(asdict(said)))
         temporary.replace(file)
 

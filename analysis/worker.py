@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -44,7 +45,7 @@ def _stop(child: subprocess.Popen) -> None:
         child.wait(GRACE)
     except subprocess.TimeoutExpired:
         for process in family:
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile; another one of its pid is left alone
                 process.kill()
         child.wait()
 

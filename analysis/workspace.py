@@ -4,6 +4,7 @@
     studies/<study>/    study.json, its sets, results/ (see `store`)        kept: nobody else has them
     runs/<study>/<run>/ unlearning runs (see `runs`)                        kept
     conflicts/embedded/ the conflict map of the embedded study              kept
+    imported/<study>/   evaluations of open-unlearning (see `eval_import`)  kept
     objects/            what spares computing twice (see `objects`)         can be made again
     index.sqlite        what is in objects/ (see `index`)                   can be made again
     jobs.sqlite, jobs/  the queue and the jobs' logs (see `jobs`)

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 
-from analysis import atomic, conflict_map, index, jobs, objects, outcomes, read_only, runs, store, studies, workspace
+from analysis import atomic, conflict_map, index, jobs, links_out, objects, outcomes, read_only, runs, store, studies, workspace
 
 Cure = Literal["set aside", "rebuilt", "removed", "by hand"]
-BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError)
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ def check(root: Path) -> list[Finding]:
     broken = {}
     for folder, what in _results(root):
         broken.setdefault(_inside(root, folder), what)  # one finding for each thing that is set aside
-    return found + [Finding(path, what, "set aside") for path, what in broken.items()]
+    found += [Finding(path, what, "set aside") for path, what in broken.items()]
+    return [finding for finding in found if not links_out.leads_out(root / finding.path)]  # that is not the workspace's to repair
 
 
 def repair(root: Path) -> list[Finding]:
@@ -101,16 +102,18 @@ def _studies(root: Path) -> Iterator[Finding]:
         for file in (study.forget, study.retain):
             if not file.is_file():
                 yield Finding(_inside(root, file), "is not there; put the file back, or make the study again", "by hand")
-    for folder in sorted((root / "runs").glob("*")):
+    for folder in sorted(folder for kind in ("runs", "imported") for folder in (root / kind).glob("*")):
         if folder.is_dir() and folder.name not in known:
-            yield Finding(_inside(root, folder), "runs of a study that is not there; make it again, or remove them", "by hand")
+            yield Finding(_inside(root, folder), f"{folder.parent.name} of a study that is not there; make it again, or remove them",
+                          "by hand")
 
 
 def _results(root: Path) -> Iterator[tuple[Path, str]]:
     """The folder (for a file that stands alone: the file) to be set aside, and why."""
-    parents = [*(root / "studies").glob("*/results"), *(root / "runs").glob("*/*"), *(root / "conflicts").glob("*")]
+    parents = [*(root / "studies").glob("*/results"), *(root / "runs").glob("*/*"), *(root / "conflicts").glob("*"),
+               *(root / "imported").glob("*/*")]
     for parent in sorted(p for p in parents if p.is_dir() and p.suffix != ".partial" and not p.name.startswith(".")):
-        if parent.parent.parent.name == "runs" and (why := _why_not(runs.read_run, parent)):
+        if parent.parent.parent == root / "runs" and (why := _why_not(runs.read_run, parent)):
             yield parent, why
             continue
         whole = [p for p in (parent, *sorted(parent.rglob("*"))) if not any(part[0] == "." for part in p.relative_to(parent).parts)]

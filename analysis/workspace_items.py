@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import atomic, index, jobs, objects, place, read_only, runs, studies
+from analysis import atomic, index, jobs, links_out, objects, place, read_only, runs, studies
 
 REUSING = ("score", "circuits")  # commands that read and write objects/
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -27,8 +27,8 @@ class Item:
 
 
 def items(root: Path) -> list[Item]:
-    """Everything that can be removed, by path: studies, runs, maps, kept objects by kind and model, logs, what was damaged."""
-    return [*_studies(root), *_runs(root), *_maps(root), *_objects(root), *_rest(root)]
+    """Everything that can be removed, by path: studies, runs, maps, imports, kept objects by kind and model, logs, what was damaged."""
+    return [*_studies(root), *_runs(root), *_maps_and_imports(root), *_objects(root), *_rest(root)]
 
 
 def _studies(root: Path) -> Iterator[Item]:
@@ -54,9 +54,11 @@ def _runs(root: Path) -> Iterator[Item]:
         yield Item(f"runs/{folder.parent.name}/{folder.name}", kind, title, size(folder), problem)
 
 
-def _maps(root: Path) -> Iterator[Item]:
+def _maps_and_imports(root: Path) -> Iterator[Item]:
     for folder in _folders(root / "conflicts"):
         yield Item(f"conflicts/{folder.name}", "conflict map", folder.name, size(folder))
+    for folder in (each for study in _folders(root / "imported") for each in _folders(study)):
+        yield Item(f"imported/{folder.parent.name}/{folder.name}", "imported evaluation", folder.parent.name, size(folder))
 
 
 def _objects(root: Path) -> Iterator[Item]:
@@ -126,7 +128,7 @@ def remove(path: str) -> int:
         raise ValueError(f"{path[:200]!r}: expected one of the items that `workspace show` lists, as it is written there")
     if (why := used_by(root, path)) is not None:
         raise ValueError(f"{path}: {why}")
-    atomic.remove(root / path)
+    _gone(root, path)
     index.forget(root, [path])
     return known[path].n_bytes
 
@@ -146,8 +148,14 @@ def prune(keep_bytes: int) -> tuple[int, int]:
     for entry in found:
         if left <= keep_bytes:
             break
-        atomic.remove(root / entry.path)
+        _gone(root, entry.path)
         gone.append(entry)
         left -= entry.n_bytes
     index.forget(root, [entry.path for entry in gone])
     return len(gone), sum(entry.n_bytes for entry in gone)
+
+
+def _gone(root: Path, path: str) -> None:
+    if links_out.leads_out(root / path):
+        raise ValueError(f"{path}: it lies behind a link that leads out of the workspace; remove the link itself by hand")
+    atomic.remove(root / path)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from typer.testing import CliRunner
@@ -225,6 +227,49 @@ def test_a_link_goes_and_what_it_leads_to_stays(copy, tmp_path):
     workspace_items.remove("runs/mine/linked")
     assert not (copy / "runs" / "mine" / "linked").is_symlink()
     assert (tmp_path / "outside" / "thesis.txt").read_text() == "five years"
+
+
+def test_nothing_behind_a_link_out_is_removed_or_set_aside(copy, tmp_path):
+    away = tmp_path / "outside"
+    shutil.copytree(copy / "runs" / "mine", away)
+    (away / "npo" / "samples.csv").write_text("half")
+    (away / "rmu" / "checkpoint").mkdir()
+    before = contents(away)
+    (copy / "runs" / "linked").symlink_to(away)
+    with pytest.raises(ValueError, match="behind a link that leads out"):
+        workspace_items.remove("runs/linked/rmu")
+    workspace_check.repair(copy)
+    assert contents(away) == before and (away / "rmu" / "checkpoint").is_dir()
+
+
+@pytest.mark.parametrize("column", ["kind = '..', model = '..', key = '../outside'", "n_bytes = 'many'", "used = 'x'", "name = x'ff'"])
+def test_a_changed_index_leads_nowhere(copy, tmp_path, column):
+    (tmp_path / "outside").mkdir()
+    with closing(sqlite3.connect(copy / index.FILE)) as db:
+        db.execute(f"UPDATE objects SET {column} WHERE n_bytes = (SELECT max(n_bytes) FROM objects)")
+        db.commit()
+    with pytest.raises(ValueError, match="expected one of the items"):
+        workspace_items.remove("objects/../..")
+    assert workspace_items.prune(0)[0] == 2 and (tmp_path / "outside").is_dir()
+    assert [(f.path, f.cure) for f in workspace_check.check(copy)] == [(index.FILE, "rebuilt")]
+
+
+def test_an_imported_evaluation_is_an_item_that_is_checked_and_removed(copy):
+    folder = copy / "imported" / "mine" / "theirs" / "evaluation"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("[" * 100_000)
+    assert "imported/mine/theirs" in {item.path for item in workspace_items.items(copy)}
+    workspace_check.repair(copy)
+    assert (copy / "damaged" / "imported" / "mine" / "theirs" / "evaluation-1").is_dir() and workspace_check.check(copy) == []
+    workspace_items.remove("imported/mine/theirs")
+    assert not folder.parent.exists()
+
+
+def test_a_map_in_a_workspace_called_runs_is_no_run(copy, monkeypatch):
+    moved = copy.rename(copy.with_name("runs"))
+    monkeypatch.setenv("LETHE_WORKSPACE", str(moved))
+    (moved / "conflicts" / "embedded").mkdir(parents=True)
+    assert workspace_check.check(moved) == []
 
 
 def _job(state: str, *arguments: str, output: str):
