@@ -40,7 +40,7 @@ def output_folder(path: Path, marker: str) -> Iterator[Path]:
     writes it, and DiskFull.
     """
     path = Path(path).absolute()
-    with claim(path), room_for(path):
+    with room_for(path), claim(path):  # a lock is a file, too, for which there may be no room
         if path.exists() and not (path / marker).is_file() and not (path.is_dir() and not any(path.iterdir())):
             raise ValueError(f"{path} exists and holds no {marker} of an earlier result; choose another output folder")
         new = _beside(path, NEW)
@@ -60,7 +60,7 @@ def output_file(path: Path) -> Iterator[Path]:
     Raises DiskFull, and ValueError if another process has been writing it for half a minute.
     """
     path = Path(path).absolute()
-    with claim(path, WAIT), room_for(path):
+    with room_for(path), claim(path, WAIT):
         new = _beside(path, NEW)
         try:
             yield new
@@ -134,7 +134,7 @@ def room_for(path: Path) -> Iterator[None]:
     except Exception as error:  # safetensors and tokenizers put the system's error into words of their own
         if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and "No space left on device" not in str(error):
             raise
-        free = shutil.disk_usage(path.parent).free
+        free = shutil.disk_usage(next(parent for parent in path.parents if parent.exists())).free
         raise DiskFull(f"the disk is full: {free:,} bytes are free to write {path}; make room, then do it again") from error
 
 

@@ -1,5 +1,6 @@
 """Results appear whole or not at all, also when a process is killed, another one writes the same, or the disk is full."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -158,14 +159,24 @@ def test_a_full_disk_is_one_line_and_no_half_result(tmp_path, error):
     assert names(tmp_path) == {"out"} and (tmp_path / "out" / "a").read_text() == "first"
 
 
+def test_a_disk_too_full_for_a_lock_says_the_same(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(atomic.FileLock, "acquire", full)
+    for write_one in (write, lambda path, text: atomic.write_bytes(path, text.encode())):
+        with pytest.raises(atomic.DiskFull, match="the disk is full"):
+            write_one(tmp_path / "new" / "out", "x")
+
+
 def test_another_error_is_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(PermissionError), atomic.output_folder(tmp_path / "out", "a"):
         raise PermissionError(13, "Permission denied")
 
 
 def test_contents_are_on_the_disk_before_their_name_is(tmp_path, monkeypatch):
-    events, to_disk, replace = [], atomic._to_disk, Path.replace
-    monkeypatch.setattr(atomic, "_to_disk", lambda path: (events.append(path.name), to_disk(path)))
+    events, fsync, replace = [], os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (events.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name), fsync(handle)))
     monkeypatch.setattr(Path, "replace", lambda old, new: (events.append("rename"), replace(old, new)))
     atomic.write_bytes(tmp_path / "x", b"1")
     assert events == [".x.lethe~new", "rename", tmp_path.name]
