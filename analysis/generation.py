@@ -41,7 +41,7 @@ def _options(model: nn.Module, tokenizer: Any, n_new: int):
 
     end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else model.generation_config.eos_token_id
     return GenerationConfig(max_new_tokens=n_new, do_sample=False, num_beams=1, repetition_penalty=1.0, no_repeat_ngram_size=0,
-                            eos_token_id=end, pad_token_id=tokenizer.pad_token_id or 0)
+                            eos_token_id=end, pad_token_id=0)  # masked, or after the end
 
 
 def _continue(model: nn.Module, prompts: list[torch.Tensor], options) -> list[list[int]]:

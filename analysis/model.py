@@ -17,7 +17,7 @@ from analysis import chat, hub, model_files, model_memory, model_source
 from analysis.blocks import describe
 from analysis.graph import GraphIndex
 from analysis.model_source import ModelError
-from analysis.tokens import FRAME
+from analysis.tokens import FRAME, N_ROWS
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -115,6 +115,7 @@ def _tokenizer(folder: Path, config: dict[str, Any]) -> Any:
     highest = max((place for token, place in tokenizer.get_vocab().items() if token not in added), default=-1)
     if n_rows is not None and highest >= n_rows:
         raise ModelError(f"its tokenizer has tokens up to {highest}, but the embedding only {n_rows} rows; take its own tokenizer")
+    setattr(tokenizer, N_ROWS, n_rows)
     return tokenizer
 
 

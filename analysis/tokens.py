@@ -9,6 +9,7 @@ from torch import Tensor
 from analysis.dataset import DataError, Sample
 
 IGNORED = -100
+N_ROWS = "n_embedding_rows"  # a tokenizer's attribute: tokens from there on have no embedding
 FRAME = "prompt_frame"  # a tokenizer's attribute: what its chat template puts before and after a question, None for a plain prompt
 
 
@@ -44,7 +45,8 @@ def tokenize(samples: list[Sample], tokenizer, *, max_length: int | None = None,
     part of the text but not of the labels: it is trivially predictable and would count as an answer token in every metric.
     With `corrupted`, the prompt is the sample's corrupted prompt, which must have as many tokens as the clean one.
 
-    Raises DataError if a sample is longer than `max_length` tokens, or has no corrupted prompt of equal length.
+    As anywhere with this tokenizer, a special token that is written out in a text is that token. Raises DataError if a sample is
+    longer than `max_length` tokens, holds a token that the model has no embedding for, or has no corrupted prompt of equal length.
     """
     if not samples:
         raise DataError("no samples to tokenise; expected at least one")
@@ -56,7 +58,7 @@ def tokenize(samples: list[Sample], tokenizer, *, max_length: int | None = None,
         raise DataError(
             f"{sample.split}: row {sample.place}: {width} tokens, but the model reads at most {max_length}; shorten it"
         )
-    return _padded(encoded, tokenizer)
+    return _padded(encoded)
 
 
 def prompts(batch: TokenBatch) -> list[list[int]]:
@@ -75,13 +77,12 @@ def with_answers(batch: TokenBatch, answers: list[str], tokenizer, *, max_length
     width = max(len(tokens) for tokens, _, _ in encoded)
     if max_length is not None and width > max_length:
         raise DataError(f"a prompt with its new answer has {width} tokens, but the model reads at most {max_length}; shorten it")
-    return _padded(encoded, tokenizer)
+    return _padded(encoded)
 
 
-def _padded(encoded: list[tuple[list[int], int, int]], tokenizer) -> TokenBatch:
+def _padded(encoded: list[tuple[list[int], int, int]]) -> TokenBatch:
     width = max(len(tokens) for tokens, _, _ in encoded)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    input_ids = torch.full((len(encoded), width), pad)
+    input_ids = torch.zeros(len(encoded), width, dtype=torch.long)  # any token: a pad token of its own may have no embedding
     labels = torch.full((len(encoded), width), IGNORED)
     attention_mask = torch.zeros(len(encoded), width, dtype=torch.long)
     for row, (tokens, start, stop) in enumerate(encoded):
@@ -98,7 +99,11 @@ def _encode(sample: Sample, tokenizer, corrupted: bool) -> tuple[list[int], int,
         raise DataError(f"{sample.split}: row {sample.place}: the answer has no tokens")
     if corrupted:
         prompt = _corrupted(sample, tokenizer, len(prompt))
-    return _joined(prompt, answer, tokenizer)
+    tokens, start, stop = _joined(prompt, answer, tokenizer)
+    if (n_rows := getattr(tokenizer, N_ROWS, None)) is not None and (highest := max(tokens)) >= n_rows:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise DataError(f"{sample.split}: row {sample.place}: the model has no embedding for {token!r}; remove it from the text")
+    return tokens, start, stop
 
 
 def prompt_tokens(sample: Sample, tokenizer, corrupted: bool = False) -> list[int]:

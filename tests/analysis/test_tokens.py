@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from analysis.tokens import IGNORED, tokenize, with_answers
+from analysis.tokens import IGNORED, N_ROWS, tokenize, with_answers
 
 
 def test_labels_are_the_answer_alone(samples, tokenizer):
@@ -59,3 +59,15 @@ def test_a_text_may_be_just_as_long_as_the_model_reads(samples, batch, tokenizer
                     lambda: tokenize(samples, tokenizer, max_length=batch.input_ids.shape[1] - 1)):
         with pytest.raises(ValueError, match="but the model reads at most"):
             refused()
+
+
+def test_a_token_without_an_embedding_is_named_and_padding_needs_none(samples, tokenizer):
+    """A tokenizer may bring tokens that were added after the model was trained."""
+    own = copy.deepcopy(tokenizer)
+    setattr(own, N_ROWS, len(own))
+    own.add_special_tokens({"pad_token": "<new>"})
+    batch = tokenize(samples, own)
+    assert int(batch.input_ids.max()) < len(tokenizer) and (batch.attention_mask == 0).any()
+    said = dataclasses.replace(samples[0], answer="as <new> as ever", row=6)
+    with pytest.raises(ValueError, match="forget: row 7: the model has no embedding for '<new>'; remove it from the text"):
+        tokenize([said], own)
