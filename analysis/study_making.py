@@ -69,12 +69,12 @@ def checked_model(name: str) -> str:
     """The model's name as a study records it: a hub id with its commit. Raises ValueError if it is none, or cannot be analysed."""
     if not name.strip():
         raise ValueError("name a model: a Hugging Face folder on this machine, a hub id OWNER/NAME, or embedded")
-    if (folder := model_source.local(name.strip())) is not None:
-        try:
-            model_files.check(folder)
-        except model_source.ModelError as error:
-            raise ValueError(f"{name}: {error}") from error
-    return model_source.pinned(name.strip())
+    folder, recorded = model_source.local(name.strip()), model_source.pinned(name.strip())
+    try:
+        model_files.check(folder) if folder else model_files.check_config(model_source.with_config(recorded))
+    except model_source.ModelError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return recorded
 
 
 def make(

@@ -24,6 +24,14 @@ def questions(of: studies.Study) -> pd.Series:
     return pd.Series(dict(zip(table["sample_id"], asked, strict=True)) | known, dtype=str)
 
 
+def prompt(of: studies.Study, sample_id: str) -> str:
+    """The sample's prompt without a chat template; empty if the forget set cannot be read, or lacks the sample."""
+    try:
+        return next((sample.prompt for sample in cached.forget_samples(of) if sample.id == sample_id), "")
+    except ValueError:  # the pages say why
+        return ""
+
+
 def depths(of: studies.Study, boundary: int) -> pd.DataFrame | None:
     """Depth read-outs and edges (`n_edges`) of every sample's circuit, by sample_id; None without circuits."""
     found = cached.circuits(of)

@@ -9,17 +9,16 @@ import streamlit as st
 from analysis import exchange
 from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit, nodes_frame
-from analysis.dataset import PROMPT_TEMPLATE
 from components import circuit_network, equivalent_command
 from components.network_view import View
 
 EXPORTS = {"EAP-IG JSON": "eap-ig", "GraphML": "graphml", "Attribution graph JSON": "attribution-graph"}  # what `circuits` writes, too
 
 
-def offer(drawn: Circuit, shown: pd.DataFrame, view: View, question: str, command: list[str]) -> None:
+def offer(drawn: Circuit, shown: pd.DataFrame, view: View, question: str, prompt: str, command: list[str]) -> None:
     """A choice of formats and a button. `shown` holds the edges that pass the filters, `view` draws them; `command` makes the
     study's circuits."""
-    name, prompt = f"circuit-{drawn.sample_id}", PROMPT_TEMPLATE.format(question=question)
+    name = f"circuit-{drawn.sample_id}"
     circuit, marked = only(drawn, shown), circuit_network.marked(view)
     offered = {
         "Graph as HTML": ("html", "text/html", lambda: circuit_network.offline_html(marked, question)),

@@ -1,12 +1,10 @@
 """What a run will take, said before it starts: memory, and how many jobs are before it."""
 
-from pathlib import Path
-
 import pandas as pd
 import psutil
 import streamlit as st
 
-from analysis import jobs, model_files, run_memory, studies
+from analysis import jobs, model_files, model_source, run_memory, studies
 from analysis.run_memory import RunShape
 from components import cached
 
@@ -20,8 +18,8 @@ def show(study: studies.Study, method: str, preset: bool, options: dict[str, str
     """Memory with its parts, and the queue. `options`: flags without dashes."""
     try:
         parts = memory(study, shape_of(study, method, preset, options))
-    except ValueError:  # a hub id, or a folder without safetensors
-        st.caption("Memory: not known. It is counted from weights (safetensors) in a folder on this machine.")
+    except ValueError:  # a hub model still to be downloaded, or a folder without safetensors
+        st.caption("Memory: not known. It is counted from weights (safetensors) on this machine.")
     else:
         _memory(parts)
     ahead = sum(job.active and job.device == jobs.device_of(()) for job in jobs.jobs())
@@ -43,8 +41,10 @@ def _memory(parts: dict[str, int]) -> None:
 
 
 def memory(study: studies.Study, run: RunShape) -> dict[str, int]:
-    """Bytes by what takes them. Raises ValueError where the model is no folder with safetensors."""
-    folder = Path(study.model)
+    """Bytes by what takes them. Raises ValueError where the model's safetensors are not on this machine."""
+    folder = model_source.on_this_machine(study.model)
+    if folder is None:
+        raise ValueError(f"{study.model}: not downloaded yet")
     return run_memory.estimate(cached.tensor_shapes(folder), model_files.model_config(folder), run)
 
 
@@ -61,7 +61,8 @@ def longest(study: studies.Study) -> int:
     """Tokens of the longest sample, guessed from its characters; at most as many as the model reads."""
     samples = [*cached.forget_samples(study), *cached.retain_samples(study)]
     guess = max((len(s.question) + len(s.answer) for s in samples), default=0) // CHARACTERS + 16  # and the prompt's own words
-    limit = model_files.model_config(Path(study.model)).get("max_position_embeddings")
+    folder = model_source.on_this_machine(study.model)
+    limit = model_files.model_config(folder).get("max_position_embeddings") if folder else None
     return min(guess, limit) if isinstance(limit, int) else guess
 
 

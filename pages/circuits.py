@@ -6,6 +6,7 @@ from analysis import report_rerun
 from analysis.circuit import Circuit
 from components import (
     cached,
+    cached_samples,
     circuit_files,
     circuit_layout,
     circuit_network,
@@ -52,7 +53,8 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
         left, right = st.columns(2, gap="medium")
     with left:
         circuit_tables.show(shown, node)
-        circuit_files.offer(drawn, shown, view, question, report_rerun.of_circuits(study, circuits[1]))
+        prompt = cached_samples.prompt(study, drawn.sample_id)
+        circuit_files.offer(drawn, shown, view, question, prompt, report_rerun.of_circuits(study, circuits[1]))
     with right:
         if demo_mode.too_large(int(circuit.index.real_edges.sum())):
             return

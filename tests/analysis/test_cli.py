@@ -197,7 +197,7 @@ def loaded_nll(model, folder):
     ('{"question": "q", "answer": "a"}\n{"question": "q2"}\n', "row 2, column 'answer': missing"),
     ('{"question": "q", "answer": "a"}\n{"question": "q2", "answer": "  "}\n', "row 2, column 'answer': empty"),
     ('{"question": "q", "answer": "a"}\nnot json\n', "row 2: not JSON"),
-    ('{"question": "q", "answer": 7}\n', "row 1, column 'answer': expected text, got int"),
+    ('{"question": "q", "answer": 7}\n', "row 1, column 'answer': expected text, got the value 7; write it in quotes"),
     ("", "no rows"),
 ])
 def test_bad_data_is_one_line_naming_file_row_and_cause(folder, tmp_path, content, message):

@@ -40,6 +40,24 @@ def test_eap_ig_has_the_fields_of_that_library():
     assert content["edges"]["a0.h0->m1"] == {"score": -3.0, "in_graph": True}
 
 
+def test_a_reader_of_the_published_format_sees_the_same_graph():
+    """EAP-IG's names alone, `u->v` and `u->v<q>`, read without any code of ours: the drawn edges are a graph from input to logits."""
+    circuit = random_circuit(parallel=False)
+    content = json.loads(exported(circuit, "eap-ig"))
+    kept = {name: edge["score"] for name, edge in content["edges"].items() if edge["in_graph"]}
+    graph = nx.MultiDiGraph()
+    for name, score in kept.items():
+        source, target = name.split("->")
+        graph.add_edge(source, target.split("<")[0], name, score=score)
+    heads = {f"a{layer}.h{head}" for layer in range(3) for head in range(4)}
+    assert set(content["nodes"]) == {"input", "logits", *heads, "m0", "m1", "m2"}
+    assert set(graph) == {name for name, node in content["nodes"].items() if node["in_graph"]}
+    assert all(nx.has_path(graph, "input", node) and nx.has_path(graph, node, "logits") for node in graph)
+    table = edges_frame(circuit)
+    assert kept == pytest.approx(dict(zip(table["edge"], table["score"], strict=True))) and len(kept) == circuit.n_edges
+    assert {name for name in content["edges"] if "<" in name} == {n for n in content["edges"] if ".h" in n.split("->")[1]}
+
+
 def test_grouped_query_heads_come_from_the_model():
     """EAP-IG's K and V edges are per query head, whatever the number of key/value heads, which it does not record."""
     index = GraphIndex(2, 4, 2, 8)

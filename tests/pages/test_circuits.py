@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
+from analysis.dataset import Sample
 from components import cached, circuit_network, circuit_panel, demo_mode, faithfulness_panel
 
 
@@ -133,7 +134,9 @@ CHOICES = [
 @pytest.mark.slow
 @pytest.mark.parametrize("query", CHOICES)
 def test_graph_tables_shares_and_files_hold_the_same_edges(scored_study, open_page, monkeypatch, query):
-    offered, views = {}, []
+    offered, views, real_samples = {}, [], cached.forget_samples
+    text = Sample("sample23", "How it begins", "and goes on", "forget", 23, is_text=True)
+    monkeypatch.setattr(cached, "forget_samples", lambda of: [*real_samples(of), text])
     monkeypatch.setattr(st, "download_button", lambda label, make, name, kind, **_: offered.update({name: make}))
     real = circuit_network.show
     monkeypatch.setattr(circuit_network, "show", lambda view, **options: views.append(view) or real(view, **options))
@@ -155,7 +158,7 @@ def test_graph_tables_shares_and_files_hold_the_same_edges(scored_study, open_pa
     assert pd.read_csv(io.StringIO(content["nodes.csv"]))["in_degree"].sum() == len(edges)
     graph = json.loads(content["attribution-graph.json"])
     assert sum(len(link["inputs"]) for link in graph["links"]) == len(edges)
-    assert graph["metadata"]["prompt"] == "Question: Question 23?\nAnswer:"
+    assert graph["metadata"]["prompt"] == "How it begins"
     hidden = int(metric(page, "Edges")) - len(edges)
     captions = " ".join(caption.value for caption in page.caption)
     assert (f"Filters hide {hidden} of" in captions) == (f"files hold the {len(edges)} edges" in captions) == (hidden > 0)

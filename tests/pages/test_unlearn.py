@@ -174,9 +174,9 @@ def test_bad_and_taken_names_are_refused(study):
 @pytest.mark.slow
 def test_memory_is_estimated_before_the_start_and_said_to_be_unknown_without_weights(study, monkeypatch):
     assert "Memory: not known" in texts(open_page("unlearn"))
-    header = b'{"x": {"dtype": "F16", "shape": [1000, 1000]}}'
+    header = b'{"x": {"dtype": "F16", "shape": [1000, 1000], "data_offsets": [0, 2000000]}}'
     (study.forget.parent / "model").mkdir()
-    (study.forget.parent / "model" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    (study.forget.parent / "model" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(2 * 10**6))
     assert "Memory: about 0.62 GB" in texts(open_page("unlearn"))  # 20 MB of weights and their like, 0.6 GB of libraries
     assert "Memory: about 0.62 GB" in texts(open_page("unlearn", unlearn_method="RMU"))
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Free", (), {"available": 10**8}))
