@@ -1,14 +1,15 @@
 """How MRD depends on sigma and on the number of pairs: what the scores were measured with, what the numbers say, two charts."""
 
-import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, jobs, studies
+from analysis import atomic, jobs, plain_files, studies
 from components import equivalent_command, layout, mrd_plot
 
+NUMBERS = ["sigma", "n_pairs", "n_forwards", "n_samples", "value", "stderr", "relative_stderr", "slope", "spearman"]
 READING = """Left: where the score keeps to the dotted line, the second-order term that the theorem speaks of rules; above the line
 on the left are rounding and noise, on the right higher orders. A score says something only where it lies above its own standard error.
 Right: how well the samples' order agrees with many other pairs, at equal cost; plain draws feel the gradient first, and the dashed
@@ -23,12 +24,16 @@ def show(study: studies.Study, details: dict[str, Any]) -> None:
     if not (folder / "sensitivity.csv").is_file():
         layout.needs("MRD over sigma, pairs and estimators, for this study", jobs.command_line(command))
         return
-    record = json.loads((folder / "sensitivity.json").read_text())
-    if record["fingerprint"] != details.get("fingerprint", record["fingerprint"]):
+    try:
+        table, fingerprint = _read(folder)
+    except ValueError as error:
+        layout.problem("What was measured cannot be read: measure it again.", str(error))
+        equivalent_command.code(command)
+        return
+    if fingerprint != details.get("fingerprint", fingerprint):
         st.warning("What is on disk was measured on other weights than the scores: measure it again.")
         equivalent_command.code(command)
         return
-    table = pd.read_csv(folder / "sensitivity.csv")
     for line in findings(table):
         st.markdown(f"- {line}")
     left, right = st.columns(2)
@@ -40,6 +45,19 @@ def show(study: studies.Study, details: dict[str, Any]) -> None:
         key="mrd_csv",
     )
     equivalent_command.show(command)
+
+
+def _read(folder: Path) -> tuple[pd.DataFrame, str]:
+    """The table, and the fingerprint of the weights that it was measured on. Raises ValueError if they cannot be read."""
+    try:
+        table = pd.read_csv(folder / "sensitivity.csv")
+        table[NUMBERS] = table[NUMBERS].astype(float)
+        chosen = table[table["part"].isin(["released", "reference"]) | ((table["part"] == "grid") & (table["estimator"] == "antithetic"))]
+        if set(chosen["part"]) != {"released", "reference", "grid"}:
+            raise ValueError("expected rows of the parts grid, released and reference")
+    except (OSError, ValueError, LookupError, OverflowError) as error:
+        raise ValueError(f"{folder.name}/sensitivity.csv: {plain_files.one_line(error)}") from error
+    return table, str(plain_files.json_object(folder / "sensitivity.json").get("fingerprint"))
 
 
 def measured_with(details: dict[str, Any]) -> str:
@@ -62,10 +80,10 @@ def findings(table: pd.DataFrame) -> list[str]:
     ratio = released["stderr"] / signal
     verdict = "so what it gives there is noise" if ratio > 1 else "so it can be told from noise there"
     return [
-        f"**The released setting** (sigma {released['sigma']:g}, {released['n_pairs']} plain draws) has a standard error of "
+        f"**The released setting** (sigma {released['sigma']:g}, {released['n_pairs']:.0f} plain draws) has a standard error of "
         f"{released['stderr']:.1e}, {ratio:.2g} times the second-order term of {signal:.1e} that it is to measure, {verdict}: its "
-        f"ranks agree with the reference by Spearman {released['spearman']:.2f} (n={released['n_samples']}).",
+        f"ranks agree with the reference by Spearman {released['spearman']:.2f} (n={released['n_samples']:.0f}).",
         f"**At the chosen sigma** of {reference['sigma']:g} the score grows with sigma to the power {pairs['slope']:.2f} (2 = second "
-        f"order); {pairs['n_pairs']} pairs leave a standard error of {pairs['relative_stderr']:.0%} and ranks that agree with "
-        f"{reference['n_pairs']} other pairs by {pairs['spearman']:.2f}.",
+        f"order); {pairs['n_pairs']:.0f} pairs leave a standard error of {pairs['relative_stderr']:.0%} and ranks that agree with "
+        f"{reference['n_pairs']:.0f} other pairs by {pairs['spearman']:.2f}.",
     ]

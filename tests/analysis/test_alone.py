@@ -122,7 +122,7 @@ def command(handle, samples, tmp_path, monkeypatch):
     for name, part in (("forget", samples[:3]), ("retain", samples[3:])):
         rows = [json.dumps({"question": s.question, "answer": s.answer}) for s in part]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(rows))
-    monkeypatch.setattr(alone_command, "load", lambda model, device: handle)
+    monkeypatch.setattr(alone_command, "load", lambda *_: handle)
     files = ["--forget", str(tmp_path / "forget.jsonl"), "--retain", str(tmp_path / "retain.jsonl"), "--output", str(tmp_path / "out")]
     return lambda *given: (CliRunner().invoke(alone_command.app, ["--model", "m", *files, "--workers", "1", *given]), tmp_path / "out")
 

@@ -207,7 +207,7 @@ def test_the_mean_is_over_every_token_and_no_padding(handle, batch):
 
 def test_the_completeness_error_is_measured_in_the_same_budget(handle, samples, monkeypatch):
     zeros = np.zeros((len(samples), handle.index.n_forward, handle.index.n_backward))
-    monkeypatch.setattr("analysis.scoring.edge_scores", lambda *_, **__: zeros)
+    monkeypatch.setattr("analysis.reuse.edge_scores", lambda *_, **__: zeros)
     assert circuits_of(handle, samples, AttributionConfig(), 5)[1] == 1
     with pytest.raises(ValueError, match="memory_budget: one run .* needs about .* GB"):
         circuits_of(handle, samples, AttributionConfig(), 5, memory_budget=10_000)

@@ -164,7 +164,7 @@ def test_a_second_map_replaces_the_first_and_nothing_else(folder, tmp_path, know
     assert run(*arguments, "--output", tmp_path / "map").exit_code == 0
     (tmp_path / "map" / "stale").touch()
     assert run(*arguments, "--output", tmp_path / "map").exit_code == 0
-    assert {file.name for file in (tmp_path / "map").iterdir()} == {"conflicts.json", "circuit.cnf", "masks.safetensors"}
+    assert {file.name for file in (tmp_path / "map").iterdir()} == {"conflicts.json", "circuit.cnf", "masks.safetensors", "config.yaml"}
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").write_text("dear")
     refused = run(*arguments, "--output", tmp_path / "mine")

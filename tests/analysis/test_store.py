@@ -73,7 +73,8 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(tmp_path):
 
 def test_texts_of_scores_survive_the_round_trip(tmp_path):
     texts = ["None", "NA", "-5 C", "\t=1", "'quoted", "=1+1", "", "plain"]
-    frame = pd.DataFrame({"sample_id": list("abcdefgh"), "question": texts, "answer": texts[::-1], "cud_role": "scored", "cud": 0.5, "fold": 0})
+    columns = {"question": texts, "answer": texts[::-1], "cud_role": "scored", "cud": 0.5, "fold": 0}
+    frame = pd.DataFrame({"sample_id": list("abcdefgh")} | columns)
     atomic.write_csv(tmp_path / "scores.csv", frame)
     atomic.write_json(tmp_path / "scores.json", {})
     read, _ = store.read_scores(tmp_path)

@@ -32,6 +32,7 @@ def test_without_validity_csv_the_main_part_is_computed_and_the_command_for_the_
     assert "harder samples are deeper by mean depth" in text
     assert "**MRD cannot be told from chance**" in text
     assert "**CUD told beforehand which memories resist.** After" in text
+    assert "other methods, similarities, circuit sizes" in text
     assert f"analysis validity --scores {planted.results}/scores" in text
     assert str(planted.results / "runs" / "npo") in text
     assert page.dataframe[0].value["predictor"].tolist()[:3] == ["CUD", "MRD", "Mean depth of |score|"]
@@ -47,7 +48,7 @@ def test_with_validity_csv_of_these_scores_and_runs_stability_is_shown(planted, 
     atomic.write_csv(results / "validity.csv", table)
     page = open_page("difficulty", stable="true", **PREDICTION)
     text = said(page)
-    assert "analysis validity" not in text and "updates until forgotten" not in text
+    assert "other methods, similarities, circuit sizes" not in text and "updates until forgotten" not in text
     assert "analysis alone" in text and "--method NPO --method RMU --preset default" in text
     figure = page.get("plotly_chart")[-1].proto.spec
     method = palette.plain("outcome of <b>NPO alone")

@@ -63,10 +63,11 @@ def written(study: studies.Study, fingerprint: str) -> None:
 def test_the_command_is_shown_until_it_has_run_then_two_charts(scored_study, open_page):
     page = open_page("difficulty", show="Noise of MRD")
     assert f"analysis sensitivity --model nowhere --forget {scored_study.forget}" in said(page)
+    assert "Not computed yet: MRD over" in said(page)
     n_charts = len(page.get("plotly_chart"))
     written(scored_study, "a")
     page = open_page("difficulty", show="Noise of MRD")
-    assert "analysis sensitivity" not in said(page) and "33 times" in said(page)
+    assert "Not computed yet: MRD over" not in said(page) and "33 times" in said(page)
     assert len(page.get("plotly_chart")) == n_charts + 2
     assert "second-order term" in page.get("plotly_chart")[-2].proto.spec
 
@@ -84,3 +85,11 @@ def test_scores_below_their_errors_are_warned_of(scored_study, open_page):
     atomic.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(mrd_stderr=5.0))
     page = open_page("difficulty")
     assert not page.exception and "MRD says little" in page.warning[0].value
+
+
+@pytest.mark.parametrize(("file", "content"), [("sensitivity.csv", "part,sigma\ngrid,x\n"), ("sensitivity.json", "[")])
+def test_a_damaged_file_is_named(scored_study, open_page, file, content):
+    written(scored_study, "a")
+    (scored_study.results / "sensitivity" / file).write_text(content)
+    page = open_page("difficulty", show="Noise of MRD")
+    assert f"sensitivity/{file}" in said(page) and "analysis sensitivity" in said(page)
