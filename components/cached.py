@@ -6,31 +6,21 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import conflict_map, model_files, outcomes, runs, studies, validity
+from analysis import model_files, outcomes, runs, studies, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
 from components import cached_model, cohort_rule
-from components.cached_results import circuits, forget_samples, retain_samples, scores, unusable
+from components.cached_results import circuits, conflicts, forget_samples, retain_samples, scores, unusable
 from components.cached_results import stamp as _stamp
 from components.cached_results import stamps as _stamps
 
-__all__ = ["circuits", "forget_samples", "retain_samples", "scores", "unusable"]
+__all__ = ["circuits", "conflicts", "forget_samples", "retain_samples", "scores", "unusable"]
 
 RUN_FILES = ("samples.csv", "manifest.json", "config.yaml")  # a run is read anew when one of them changed
 HASHES = {
     Circuit: lambda of: (of.sample_id, of.fingerprint, np.packbits(of.in_circuit).tobytes(), float(abs(of.scores).sum())),
     studies.Study: lambda of: (of.model, of.dtype, of.chat, str(of.forget), _stamp(of.forget)),
 }
-
-
-def conflicts(folder: Path) -> conflict_map.ConflictMap:
-    """The conflict map in a folder; raises ValueError if it is damaged."""
-    return _conflicts(folder, _stamp(folder / conflict_map.FILE))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _conflicts(folder: Path, stamp: float):
-    return conflict_map.read(folder)
 
 
 def described(of: studies.Study) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from analysis import belonging, dataset, model_source, plain_files, store, studies
+from analysis import belonging, conflict_map, dataset, model_source, plain_files, store, studies
 from analysis.circuit import Circuit
 
 FILES = {"scores": ("scores.csv", "scores.json"), "circuits": ("circuits.json", "circuits.safetensors")}
@@ -37,14 +37,35 @@ def _unusable(of: studies.Study, kind: str, files: Stamps, sets: Stamps, model: 
         record = None if found is None else plain_files.json_object(of.results / kind / f"{kind}.json")
     except ValueError as error:
         return f"The {kind} on disk cannot be read, so they are left out. {error}"
-    if record is None:
-        return None
+    why = None if record is None else _changed(of, record)
+    return None if why is None else f"The {kind} on disk belong to other data: {why} since. They are not shown: {AGAIN[kind]}."
+
+
+def conflicts(of: studies.Study, folder: Path) -> conflict_map.ConflictMap:
+    """The conflict map in a folder; raises ValueError if it is damaged, or not of the study's present model and sets."""
+    stamps = (("map", stamp(folder / conflict_map.FILE)), ("forget", stamp(of.forget)), ("retain", stamp(of.retain)))
+    if why := _map_unusable(of, folder, stamps, _model_stamps(of.model)):
+        raise ValueError(f"{folder}: it belongs to other data: {why} since; compute it again")
+    return _conflicts(folder, stamps[0][1])
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs={studies.Study: repr})
+def _map_unusable(of: studies.Study, folder: Path, files: Stamps, model: Stamps) -> str | None:
+    return _changed(of, _conflicts(folder, files[0][1]).provenance)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _conflicts(folder: Path, changed: float):
+    return conflict_map.read(folder)
+
+
+def _changed(of: studies.Study, record: dict) -> str | None:
     try:
         samples = {"forget": forget_samples(of), "retain": retain_samples(of)}
     except dataset.DataError:  # every page says so
         return None
-    why = belonging.changed(record, samples | {"data": samples["forget"]}, belonging.model_digest(of.model))
-    return None if why is None else f"The {kind} on disk belong to other data: {why} since. They are not shown: {AGAIN[kind]}."
+    loaded = belonging.loading(of.model, of.dtype, of.chat)
+    return belonging.changed(record, samples | {"data": samples["forget"]}, belonging.model_digest(of.model), loaded)
 
 
 def forget_samples(of: studies.Study) -> list[dataset.Sample]:

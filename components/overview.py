@@ -47,10 +47,10 @@ def collect(study: studies.Study) -> Overview:
 def _conflicts(study: studies.Study) -> str:
     found = list(conflict_source.folders(study).values())
     try:
-        newest = cached.conflicts(found[0]) if found else None
+        newest = cached.conflicts(study, found[0]) if found else None
         return f"{newest.n_conflicts} of {len(newest.nodes)} nodes" if newest else "not computed"
     except ValueError:  # its page says why
-        return "cannot be read"
+        return "not shown"
 
 
 def headline(overview: Overview) -> None:

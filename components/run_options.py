@@ -8,6 +8,7 @@ import streamlit as st
 from analysis import studies
 from components import cached, conflict_source, masks_plot
 
+DEFAULT_RATE, DEFAULT_EPOCHS = 1e-5, 10  # of `unlearning.UnlearningConfig`, which needs torch
 KEPT = {"bind": "query-params"}  # what defines the run is in the address
 WITHOUT_RETAIN_LOSS = ("GradAscent", "RMU")  # one holds nothing, the other holds activations
 SAMPLINGS = {
@@ -42,6 +43,9 @@ def training(unset: str, key: str) -> dict[str, str]:
     left, right = st.columns(2)
     rate = left.number_input("Learning rate", 1e-8, 1.0, None, step=1e-5, format="%.1e", placeholder=unset, key=f"{key}_rate", **KEPT)
     n_epochs = right.number_input("Epochs", 1, 1000, None, step=1, placeholder=unset, key=f"{key}_epochs", **KEPT)
+    if unset == "default" and rate is None:
+        st.caption(f"The default, {DEFAULT_RATE:g} for {DEFAULT_EPOCHS} epochs, is for models of about 1B parameters: "
+                   "a small model hardly forgets at it. Try ten times the rate, or more.")
     return given({"learning-rate": rate, "n-epochs": n_epochs})
 
 
@@ -85,7 +89,7 @@ def weights(study: studies.Study, n_epochs: str | None) -> dict[str, str]:
         return {}
     folder, name = masks[chosen]
     st.caption(f"{WHAT_IFS[name]} All other weights are frozen; LoRA does not go with a mask.")
-    sizes = cached.conflicts(folder).masks[name]
+    sizes = cached.conflicts(study, folder).masks[name]
     if n_epochs == "1" and sizes["stage1"] and sizes["stage2"]:
         st.warning("This mask trains in two stages, which need at least 2 epochs.")
     return {"mask": str(folder), "what-if": name}
@@ -96,7 +100,7 @@ def _masks(study: studies.Study) -> list[tuple[str, Path, str]]:
     found = []
     for source, folder in conflict_source.folders(study).items():
         with suppress(ValueError):
-            found += [(source, folder, name) for name in WHAT_IFS if name in cached.conflicts(folder).masks]
+            found += [(source, folder, name) for name in WHAT_IFS if name in cached.conflicts(study, folder).masks]
     return found
 
 

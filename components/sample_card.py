@@ -65,7 +65,7 @@ def _tables(current: studies.Study) -> sample_record.Tables:
         scores=scored[0] if scored else None, circuits=circuits[0] if circuits else {},
         depths=_found(lambda: cached_samples.depths(current, boundary)), observed=cached.observed(current),
         counted=tuple(cached.counted(current)), runs=tuple(found), says=says, alone=_found(lambda: cached_samples.alone(current)),
-        conflicts=_found(lambda: cached.conflicts(maps[0])) if maps else None,
+        conflicts=_found(lambda: cached.conflicts(current, maps[0])) if maps else None,
     )
 
 

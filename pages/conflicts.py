@@ -21,9 +21,9 @@ study = layout.begin(
 )
 place = conflict_source.choose(study)
 try:
-    found = place and cached.conflicts(place[1])
+    found = place and cached.conflicts(study, place[1])
 except ValueError as error:
-    layout.problem("The conflict map cannot be read.", str(error))
+    layout.problem("The conflict map is not shown.", str(error))
     found = None
 if place is None or found is None:
     conflict_form.show(study, again=place is not None)

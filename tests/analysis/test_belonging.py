@@ -63,6 +63,19 @@ def test_the_same_files_elsewhere_are_the_same_model_and_a_fixed_revision_is_its
     assert belonging.model_digest(commit) == commit and belonging.model_digest("owner/name") is None
 
 
+def test_another_dtype_or_form_of_the_prompt_is_another_model(model):
+    record = {"dtype": "float32", "prompt_form": "plain"}
+    assert belonging.loading(str(model), "float32", True) == record  # it has no template
+    assert belonging.changed(record, {}, None, record) is None
+    assert belonging.changed(record, {}, None, belonging.loading(str(model), "bfloat16", True)) == "the type of the weights has changed"
+    (model / "chat_template.jinja").write_text("{{ messages }}")
+    said = "the form of the prompts has changed"
+    assert belonging.changed(record, {}, None, belonging.loading(str(model), "float32", True)) == said
+    assert belonging.changed({"prompt_form": "chat template"}, {}, None, belonging.loading("owner/name", "auto", False)) == said
+    assert belonging.loading("owner/name", "auto", True) == {}
+    assert belonging.changed({}, {}, None, record) is None
+
+
 def test_the_shipped_results_belong_to_the_shipped_model_and_sets(model):
     study = studies.embedded()
     forget, retain = (read_samples(path)[0] for path in (study.forget, study.retain))

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from analysis import jobs, store, studies
 from analysis.__main__ import app
+from analysis.dataset import read_samples, samples_hash
 from components import conflict_form, conflict_masks, conflict_plot, conflict_rows, layout, overview, run_options
 from tests.pages.conflict_fixture import made_map, write_map
 from tests.pages.test_own_pages import markup, words
@@ -237,7 +238,7 @@ def test_computing_again_offers_the_settings_of_the_map_that_is_shown(made_up_st
 def test_a_damaged_map_is_said_to_be_damaged_and_can_be_computed_again(mapped_study, open_page, content):
     (mapped_study.results / "conflicts" / "conflicts.json").write_text(content)
     page = open_page("conflicts")
-    assert not page.exception and page.error[0].value == "The conflict map cannot be read."
+    assert not page.exception and page.error[0].value == "The conflict map is not shown."
     assert any("conflicts.json" in text.value for text in page.text) and page.button(key="conflict_compute").label == "Compute again"
 
 
@@ -254,12 +255,23 @@ def test_a_map_of_the_embedded_study_is_computed_into_the_workspace(made_up_stud
     assert not page.exception and "10.0% of the model" in words(page)
 
 
+def test_a_map_of_other_data_is_not_shown(made_up_study, open_page):
+    samples = read_samples(made_up_study.forget)[0]
+    for known, shown in ((samples, True), (samples[::-1], False)):
+        about = {"data": {"forget": {"n": len(known), "hash": samples_hash(known)}}}
+        write_map(made_up_study.results / "conflicts", made_map(provenance={"fingerprint": "f" * 64} | about))
+        assert (overview.collect(made_up_study).conflicts == "2 of 12 nodes") is shown
+    page = open_page("conflicts")
+    assert not page.exception and page.error[0].value == "The conflict map is not shown."
+    assert "the forget set has changed since" in words(page) and page.button(key="conflict_compute").label == "Compute again"
+
+
 def test_the_overview_counts_conflicts(made_up_study):
     assert overview.collect(made_up_study).conflicts == "not computed"
     write_map(made_up_study.results / "conflicts")
     assert overview.collect(made_up_study).conflicts == "2 of 12 nodes"
     (made_up_study.results / "conflicts" / "conflicts.json").write_text("damaged, and longer than it was")
-    assert overview.collect(made_up_study).conflicts == "cannot be read"
+    assert overview.collect(made_up_study).conflicts == "not shown"
 
 
 @pytest.mark.slow
