@@ -31,7 +31,8 @@ def model(study: studies.Study) -> None:
     for column, (label, value) in zip(st.columns(len(values)), values.items(), strict=True):
         column.metric(label.capitalize(), value)
     st.text(f"{study.title}. Model: {Path(study.model).name if config and Path(study.model).is_dir() else study.model}.")
-    form = "by the tokenizer's chat template, if it has one" if study.chat else "plain, whatever the tokenizer's chat template"
+    plain = "\"Question: .. Answer:\""
+    form = f"by the tokenizer's chat template, {plain} if it has none" if study.chat else f"{plain}, without a chat template"
     st.caption(f"{memory(n_parameters, study.dtype)} {device()} Prompts are {form}.")
     if problem:
         st.caption("The number of parameters is not known: the weights on disk cannot be read.")

@@ -13,6 +13,7 @@ with its commit. Weights must be safetensors; no code of a model runs."""
 CORRUPT_HELP = """For patching: the same question about another subject, of as many tokens. For the truth ratio: other answers to the
 same question, of as many tokens. What a file brings is kept."""
 DTYPE_HELP = "auto: as they are stored. Half precision takes half the memory and is less exact; training is always in float32."
+PLAIN_PROMPT = '"Question: .. Answer:"'
 LABELS = {"forget": "Forget set", "retain": "Retain set"}
 
 
@@ -60,9 +61,11 @@ def _model(key: str) -> ChosenModel:
     except (ValueError, OSError) as error:
         layout.problem("This model cannot be taken.", str(error))
         return ChosenModel(name, dtype, True, None)
-    plain = "Off: 'Question: .. Answer:', as for a base model"
-    chat = not about.get("has_template") or st.toggle("Prompts by the tokenizer's chat template", True, help=plain, key=f"{key}_chat")
+    chat = not about.get("has_template") or st.toggle("Prompts by the tokenizer's chat template", True,
+                                                      help=f"Off: {PLAIN_PROMPT}, as for a base model", key=f"{key}_chat")
     _said(about)
+    if about.get("has_tokenizer") and not about.get("has_template"):
+        st.caption(f"Its tokenizer has no chat template: a sample is asked as {PLAIN_PROMPT}, and its answer follows.")
     return ChosenModel(name, dtype, chat, about)
 
 

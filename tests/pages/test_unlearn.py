@@ -183,6 +183,11 @@ def test_memory_is_estimated_before_the_start_and_said_to_be_unknown_without_wei
     assert "the run will end early" in open_page("unlearn").warning[0].value
 
 
+def test_the_defaults_that_the_form_names_are_those_of_the_presets():
+    default = preset("default", "NPO")
+    assert (default.learning_rate, default.n_epochs) == (run_options.DEFAULT_RATE, run_options.DEFAULT_EPOCHS)
+
+
 def test_batch_sizes_that_the_estimate_assumes_are_those_of_the_presets():
     assert {preset("embedded", method).batch_size for method in METHODS} == {run_estimate.BATCH[True]}
     assert {preset("default", method).batch_size for method in METHODS} == {run_estimate.BATCH[False]}
