@@ -125,7 +125,7 @@ def circuits(
 def score(
     ctx: config_file.Context, model: Model, forget: File, retain: File, output: Output, preset: PresetName = "default",
     method: Attribution = "EAP-IG-inputs", ablation: AblationName = "zero", ig_steps: int = 20, n_edges: int | None = None,
-    n_anchors: int = 12,
+    n_anchors: int = 12, learning_rate: Annotated[float | None, typer.Option(help="of the anchor runs; else the preset's")] = None,
     similarity: Kind = "jaccard", weighted: bool = True, label: LabelName = "loss", anchor_method: AnchorMethods = None,
     estimator: EstimatorName = "antithetic", sigma: Sigma = None, n_pairs: Pairs = None,
     max_pairs: Annotated[int, typer.Option(help="at most so many pairs where --n-pairs is not given")] = 100,
@@ -145,7 +145,7 @@ def score(
         attribution = AttributionConfig(method, ablation, ig_steps)
         methods = tuple(dict.fromkeys(anchor_method or ()))
         cud = CudConfig(1 if n_edges is None else n_edges, n_anchors, similarity, weighted, label, methods)
-        config = ScoringConfig(attribution, cud, preset, sigma, n_pairs, seed, estimator, max_pairs, mrd_scope)
+        config = ScoringConfig(attribution, cud, preset, sigma, n_pairs, seed, estimator, max_pairs, mrd_scope, learning_rate)
         sets = {"forget": load_samples(forget, limit=limit), "retain": load_samples(retain)}
         handle = load(model, device, dtype, chat_template)
         config = replace(config, cud=replace(cud, n_edges=n_edges or default_n_edges(handle.index)))
@@ -153,7 +153,7 @@ def score(
         result = score_samples(handle, sets["forget"], sets["retain"], config, cache, say)
         for name, left in result.details["anchor_forget_probability"].items():
             if left > runs.BARELY_FORGOTTEN:
-                hint = "its anchors say little; give a preset that forgets"
+                hint = "its anchors say little; give a larger --learning-rate, or a --preset that forgets"
                 typer.echo(f"warning: the anchor run with {name} left a forget probability of {left}; {hint}", err=True)
         if text := precision.warning(result.table["mrd"].to_numpy(), result.table["mrd_stderr"].to_numpy()):
             typer.echo(f"warning: {text}", err=True)

@@ -11,8 +11,8 @@ from analysis.studies import Study
 
 OUTPUT = "rerun"  # folder that the script fills, beside the program
 SAMPLINGS = {"Uniform": None, "CGA": "cga", "CGATwoLevel": "cga-released"}
-OF_SCORE = {"preset": "--preset", "sigma": "--sigma", "n_pairs": "--n-pairs", "seed": "--seed", "estimator": "--estimator",
-            "max_pairs": "--max-pairs", "mrd_scope": "--mrd-scope"}
+OF_SCORE = {"preset": "--preset", "learning_rate": "--learning-rate", "sigma": "--sigma", "n_pairs": "--n-pairs", "seed": "--seed",
+            "estimator": "--estimator", "max_pairs": "--max-pairs", "mrd_scope": "--mrd-scope"}
 OF_ATTRIBUTION = {"method": "--method", "ablation": "--ablation", "ig_steps": "--ig-steps"}
 OF_CUD = {"n_edges": "--n-edges", "n_anchors": "--n-anchors", "similarity": "--similarity", "label": "--label"}
 OF_CIRCUITS = OF_ATTRIBUTION | {"metric": "--metric", "quadrature": "--quadrature", "select": "--select", "n_edges": "--n-edges",

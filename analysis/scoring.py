@@ -36,7 +36,8 @@ COLUMNS = [
 class ScoringConfig:
     """How a forget set is scored. `seed`: of the halves, of the anchor runs and of MRD's perturbations.
 
-    `sigma` and `n_pairs` None: found for the model and set at hand, see `mrd`, as are `estimator`, `max_pairs` and `mrd_scope`.
+    `learning_rate` of the anchor runs; None: the preset's. `sigma` and `n_pairs` None: found for the model and set at hand, see
+    `mrd`, as are `estimator`, `max_pairs` and `mrd_scope`.
     """
 
     attribution: AttributionConfig
@@ -48,6 +49,7 @@ class ScoringConfig:
     estimator: Estimator = "antithetic"
     max_pairs: int = 100
     mrd_scope: Scope = "answer"
+    learning_rate: float | None = None
 
     def __post_init__(self):
         for name, least in (("n_pairs", 2), ("max_pairs", 5), ("sigma", 0), ("seed", 0)):
@@ -112,7 +114,8 @@ def score(
     _check_size(len(forget), config.cud.n_anchors)
     batch, kept = (tokenize(samples, handle.tokenizer, max_length=handle.max_length) for samples in (forget, retain))
     methods = config.cud.methods or ANCHOR_METHODS
-    runs = {method: replace(preset(config.preset, method), seed=config.seed) for method in methods}
+    given = {"seed": config.seed} | ({} if config.learning_rate is None else {"learning_rate": config.learning_rate})
+    runs = {method: replace(preset(config.preset, method), **given) for method in methods}
     circuits, error = circuits_of(handle, forget, config.attribution, config.cud.n_edges, report=report, cache=cache)
     fold, base = folds(len(forget), config.seed), answer_nll(handle.model, batch)
     losses = anchor_losses(handle, batch, kept, fold, runs, cache, report)

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import cross_fitting, jobs, precision, runs, studies
-from components import cached, demo_mode, layout, queue_panel
+from components import cached, demo_mode, equivalent_command, layout, queue_panel, run_options
 
 EXPLANATION = """
 **CUD** (circuit-guided unlearning difficulty, arXiv 2601.09624): the forget set is parted into two random halves, and several
@@ -29,7 +29,7 @@ Tables show ranks, the hardest first, so that the two can be compared.
 def show(study: studies.Study) -> None:
     """The empty state of a study without scores or circuits: what will run, a button for what is missing, and its progress."""
     found = {"scores": cached.scores(study), "circuits": cached.circuits(study)}
-    missing = {kind: command for kind, command in commands(study).items() if found[kind] is None}
+    missing = [kind for kind, result in found.items() if result is None]
     what = " and ".join(missing)
     earlier = "scores" in missing and (study.results / "scores" / "scores.csv").is_file()
     if earlier and not cached.unusable(study, "scores"):
@@ -40,18 +40,23 @@ def show(study: studies.Study) -> None:
     for kind in missing:
         if why := cached.unusable(study, kind):
             layout.problem(f"The {kind} on disk are not shown.", why)
-    layout.needs(f"{what} of this study", "\n".join(jobs.command_line(command) for command in missing.values()))
+    st.info(f"Not computed yet: {what} of this study.")
+    _compute(study, missing)
+
+
+def _compute(study: studies.Study, kinds: list[str]) -> None:
+    """How the scores are to be made, the commands, a button for them, and their progress."""
     if demo_mode.closed("computing scores"):
         return
-    if "scores" in missing and (few := few_anchors(study)):
-        st.caption(f"The forget set is small: CUD takes {few} easy and {few} hard anchors from each of its halves instead of "
-                   f"{cross_fitting.N_ANCHORS}, so it is less sure.")
-    newest = _newest(study, missing)
-    idle = [kind for kind in missing if kind not in newest or not newest[kind].active]
-    if st.button(f"Compute {' and '.join(idle) or what}", type="primary", disabled=not idle, key="compute"):
+    rate = _rate(study) if "scores" in kinds else None
+    made = {kind: command for kind, command in commands(study, rate).items() if kind in kinds}
+    equivalent_command.code(*made.values())
+    newest = _newest(study, kinds)
+    idle = [kind for kind in kinds if kind not in newest or not newest[kind].active]
+    if st.button(f"Compute {' and '.join(idle or kinds)}", type="primary", disabled=not idle, key="compute"):
         try:
             for kind in idle:
-                jobs.submit(kind, missing[kind], study.results / kind)
+                jobs.submit(kind, made[kind], study.results / kind)
             st.rerun()
         except ValueError as error:
             layout.problem("The computation was not started.", str(error))
@@ -63,11 +68,26 @@ def show(study: studies.Study) -> None:
             st.caption(f"{kind.capitalize()}: cancelled. Computing again goes on from what was finished.")
 
 
-def commands(study: studies.Study) -> dict[str, list[str]]:
-    """Arguments of `python -m analysis` by the folder of results that they write; of a small set as many anchors as fit."""
+def _rate(study: studies.Study) -> float | None:
+    """The learning rate of CUD's anchor runs, None = the default; what a small set does to them."""
+    rate = st.number_input(
+        "Learning rate of CUD's anchor runs", 1e-8, 1.0, None, step=1e-5, format="%.1e", placeholder="default", width=300,
+        key="score_rate", bind="query-params", help="CUD unlearns each half of the set by five methods to see what goes first.",
+    )
+    said = f"The default, {run_options.DEFAULT_RATE:g}, is for models of about 1B parameters; a small model needs a larger one."
+    if few := few_anchors(study):
+        said += (f" The forget set is small: CUD takes {few} easy and {few} hard anchors from each of its halves instead of "
+                 f"{cross_fitting.N_ANCHORS}, so it is less sure.")
+    st.caption(said)
+    return rate
+
+
+def commands(study: studies.Study, rate: float | None = None) -> dict[str, list[str]]:
+    """Arguments of `python -m analysis` by the folder of results that they write; of a small set as many anchors
+    as fit. `rate`: of the anchor runs."""
     sets = ["--forget", str(study.forget), "--retain", str(study.retain)]
     few = few_anchors(study)
-    anchors = ["--n-anchors", str(few)] if few else []
+    anchors = (["--n-anchors", str(few)] if few else []) + ([] if rate is None else ["--learning-rate", f"{rate:g}"])
     return {
         "scores": ["score", *study.model_arguments, *sets, *anchors, "--output", str(study.results / "scores")],
         "circuits": [
@@ -91,12 +111,15 @@ def _newest(study: studies.Study, kinds: Iterable[str]) -> dict[str, jobs.Job]:
     return {folders[job.output]: job for job in reversed(jobs.jobs()) if job.output in folders}
 
 
-def anchor_warning(details: dict) -> None:
-    """Says so if the runs that chose CUD's anchors hardly forgot anything."""
+def anchor_warning(study: studies.Study, details: dict) -> None:
+    """Says so if the runs that chose CUD's anchors hardly forgot anything, and offers to score again."""
     left = {m: p for m, p in details.get("anchor_forget_probability", {}).items() if p > runs.BARELY_FORGOTTEN}
     if left:
         named = ", ".join(f"{layout.escape(method)} {probability:.2f}" for method, probability in left.items())
         st.warning(f"CUD's anchors say little: these anchor runs left most of the memories in place ({named} forget probability).")
+        if study.slug != "embedded":
+            with st.expander("Compute the scores again, with a larger learning rate"):
+                _compute(study, ["scores"])
 
 
 def mrd_warning(scores: pd.DataFrame) -> None:

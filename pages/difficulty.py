@@ -42,7 +42,7 @@ with contextlib.suppress(ValueError):  # said below, where it matters
 main = None if tested is None else tested[tested["analysis"] == "main"]
 left = cached.left_after_runs(study)
 headline.markdown(difficulty_words.takeaway(rule, cohort, left, main, len(cached.counted(study))))
-score_form.anchor_warning(details)
+score_form.anchor_warning(study, details)
 score_form.mrd_warning(scores)
 
 table = scores.assign(cohort=scores["sample_id"].map(cohort)).sort_values("rank_cud", kind="stable")

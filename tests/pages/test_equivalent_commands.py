@@ -86,6 +86,9 @@ def test_a_small_forget_set_is_scored_with_as_many_anchors_as_it_has_samples_for
     assert [command[i + 1] for i, word in enumerate(command) if word == "--n-anchors"] == said
     default = next(o.default for o in GROUP.commands["score"].params if o.name == "n_anchors")
     assert default == cross_fitting.N_ANCHORS
+    rated = score_form.commands(made_up_study, 3e-4)["scores"]
+    assert rated[rated.index("--learning-rate") + 1] == "0.0003" and "--learning-rate" not in command
+    assert "--learning-rate" in report_rerun.of_scores(made_up_study, {"learning_rate": 3e-4})
 
 
 def test_a_command_that_the_program_does_not_take_would_be_seen():
