@@ -207,13 +207,15 @@ def _fields(where: str, record: Any, expected: dict[str, Any]) -> dict[str, Any]
     for key, allowed in expected.items():
         if not _fits(record[key], allowed):
             raise ValueError(f"{where}: {key}: expected {_said(allowed)}, got {record[key]!r:.80}")
-    return {key: record[key] for key in expected}
+    return {key: float(record[key]) if allowed == NUMBER else record[key] for key, allowed in expected.items()}
 
 
 def _fits(value: Any, allowed: Any) -> bool:
     kinds = allowed if isinstance(allowed, tuple) else (allowed,)
     if not isinstance(kinds[0], type):
         return isinstance(value, str) and value in kinds
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return False
     return isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)  # to Python, True is a number
 
 

@@ -107,12 +107,12 @@ def submit(kind: str, arguments: list[str], output: Path) -> str:
 def look() -> Queue:
     """The jobs as they are now. Ends those whose worker is gone and starts what can start; writes only where there is such a job.
 
-    Never raises: a table that cannot be read or written is said in the answer.
+    Never raises: a table that cannot be read or written is said in the answer. In read-only mode nothing is started or ended.
     """
     rows: list[sqlite3.Row] = []
     try:
         rows = job_table.rows()
-        if job_queue.needs_care(rows):
+        if job_queue.needs_care(rows) and not read_only.on():
             with job_table.transaction() as db:
                 job_queue.recover(db)
                 job_queue.start_next(db, COMMAND)

@@ -81,7 +81,7 @@ def record_run(
     atomic.flush(partial)
     partial.replace(output)  # before its checkpoint goes: whoever is killed between the two has the run
     atomic.remove(output / "checkpoint")
-    (output / "progress.json").unlink()
+    (output / "progress.json").unlink(missing_ok=True)  # of a run that an earlier version began
     return summary
 
 
@@ -106,9 +106,7 @@ def _fill(
             files.append(record, ids)
             evaluations += [] if record.evaluation is None else [record.evaluation]
             last = record.step
-        files.progress(record, config.n_epochs, "unlearning")
         report(record)
-    files.progress(record, config.n_epochs, "saving")
     return merged(model), samples_frame(forget, evaluations), ended | {"seconds": round(record.seconds, 1)}
 
 

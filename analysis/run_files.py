@@ -1,7 +1,6 @@
-"""The files that grow while a run goes on: steps.csv, trajectories.csv, progress.json and the checkpoint."""
+"""The files that grow while a run goes on: steps.csv, trajectories.csv and the checkpoint."""
 
 import csv
-import json
 import os
 import time
 from pathlib import Path
@@ -57,14 +56,6 @@ class RunFiles:
                 csv.writer(self.tables["trajectories.csv"]).writerows(rows)
         for table in self.tables.values():
             table.flush()
-
-    def progress(self, record: StepRecord, n_epochs: int, phase: str) -> None:
-        content = {"step": record.step, "n_steps": record.n_steps, "epoch": record.epoch, "n_epochs": n_epochs,
-                   "seconds": round(record.seconds, 2), "phase": phase}
-        file = self.partial / "progress.json"  # renamed into place without fsync: written at every step and worth nothing later
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(content))
-        temporary.replace(file)
 
     def save(self, run: Run) -> None:
         """Write a checkpoint if one is due: every `every` steps, or by default after an epoch, unless that would take over SHARE of the

@@ -1,7 +1,7 @@
 """Unlearning runs on disk, and what they say: which memories went, and which stayed. How hard each was: see `observed`.
 
 A run's folder holds steps.csv, trajectories.csv, samples.csv, config.yaml, manifest.json and, unless shipped, model/. While it
-is written it is called `<name>.partial` and has progress.json. Losses are nats per answer token; probability = exp(-NLL).
+is written it is called `<name>.partial`. Losses are nats per answer token; probability = exp(-NLL).
 """
 
 import contextlib
@@ -128,16 +128,6 @@ def _whole(value: Any) -> int | None:
     if value is not None and not abs(int(value)) < 2**63:
         raise ValueError(f"expected a whole number of 64 bits, got {str(value)[:40]}")
     return None if value is None else int(value)
-
-
-def read_progress(output: Path) -> dict[str, Any] | None:
-    """step, n_steps, epoch, n_epochs, seconds, phase of a run that is being written; None before its first word."""
-    try:
-        found = plain_files.json_object(live_folder(output) / "progress.json")
-    except ValueError:
-        return None
-    numbers = (found.get(name) for name in ("step", "n_steps", "epoch", "n_epochs", "seconds"))
-    return found if all(type(number) in (int, float) for number in numbers) and isinstance(found.get("phase"), str) else None
 
 
 def read_steps(output: Path) -> pd.DataFrame:

@@ -132,13 +132,6 @@ def _run(root: Path) -> None:
     assert run.samples.sample_id.map(type).eq(str).all()
 
 
-def _progress(root: Path) -> None:
-    from analysis import runs
-
-    found = runs.read_progress(root / "runs/made/mine")
-    assert found is None or {"step", "n_steps", "epoch", "n_epochs", "seconds", "phase"} <= set(found)
-
-
 def _evaluation(root: Path) -> None:
     from analysis import outcomes
 
@@ -285,7 +278,7 @@ READERS = {
     "circuits": Reader(_results("circuits/circuits.json", "circuits/circuits.safetensors"), _circuits),
     "EAP-IG graph": Reader({"eap-ig/sample.json": "json"}, _eap_ig),
     "conflict map": Reader(_results("conflicts/conflicts.json"), _conflicts), "run": Reader(RUN, _run),
-    "progress": Reader({"runs/made/mine/progress.json": "json"}, _progress), "evaluation": Reader(EVALUATION, _evaluation),
+    "evaluation": Reader(EVALUATION, _evaluation),
     "curricula": Reader(_results("curricula/curricula.csv", "curricula/summary.csv"), _curricula),
     "masks over seeds": Reader(_results("masks/masks.csv", "masks/summary.csv", "masks/masks.json"), _masks),
     "alone": Reader(_results("alone/alone.csv"), _alone), "validity": Reader(_results("validity.csv"), _validity),

@@ -42,8 +42,6 @@ def made(root: Path, model: bool = True) -> None:
     folder = root / "runs/made/mine"
     write_run(folder, study, "NPO")
     atomic.write_bytes(folder / "steps.csv", b"step,epoch,forget_loss,retain_loss,seconds\n1,1,0.5,0.1,0.5\n2,1,0.5,,1\n")
-    progress = {"step": 1, "n_steps": 4, "epoch": 1, "n_epochs": 2, "seconds": 2.0, "phase": "unlearning"}
-    atomic.write_json(folder / "progress.json", progress)
     write_evaluation(folder, study)
     write_curricula(study)
     write_comparisons(study.results, samples)

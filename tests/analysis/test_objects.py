@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pandas as pd
@@ -78,9 +78,8 @@ def test_two_who_keep_the_same_at_once_keep_it_once(tmp_path):
     """Held by another writer, it is left to that one."""
     place = objects.folder(tmp_path, "things", FACTS)
     with atomic.claim(place):
-        other = threading.Thread(target=objects.put, args=(tmp_path, "things", FACTS, FILES, "a model"))
-        other.start()
-        other.join(10)
+        with ThreadPoolExecutor() as other:
+            assert other.submit(objects.put, tmp_path, "things", FACTS, FILES, "a model").result(10) is None
         assert not place.exists()
     objects.put(tmp_path, "things", FACTS, FILES, "a model")
     assert objects.get(tmp_path, "things", FACTS) == FILES

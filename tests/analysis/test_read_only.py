@@ -17,9 +17,11 @@ def test_the_environment_decides(monkeypatch, value, expected):
 
 def test_a_demo_starts_stops_and_takes_in_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(job_queue, "start_next", lambda db, program: None)
+    started = []
+    monkeypatch.setattr(job_queue, "start_next", lambda db, program: started.append(program))
     waiting = jobs.submit("unlearn", ["unlearn"], tmp_path / "runs" / "x" / "waiting")
     monkeypatch.setenv("LETHE_DEMO", "1")
+    started.clear()
     for attempt in (
         lambda: jobs.submit("unlearn", ["unlearn"], tmp_path / "runs" / "x" / "y"),
         lambda: jobs.cancel(waiting),
@@ -27,7 +29,7 @@ def test_a_demo_starts_stops_and_takes_in_nothing(tmp_path, monkeypatch):
     ):
         with pytest.raises(ValueError, match="read-only demo"):
             attempt()
-    assert [job.state for job in jobs.jobs()] == ["queued"] and not (tmp_path / "studies").exists()
+    assert [job.state for job in jobs.jobs()] == ["queued"] and started == [] and not (tmp_path / "studies").exists()
     monkeypatch.setenv("LETHE_DEMO", "0")
     jobs.cancel(waiting)
     studies.create("mine", "Mine", "gpt2", ROW, ROW, (".jsonl", ".jsonl"))

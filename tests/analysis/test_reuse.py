@@ -1,17 +1,22 @@
 """Edge scores and MRD are computed once: by whom and for what else does not matter, but all that decides them does."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from analysis import attribution, facts, reuse
 from analysis.attribution import AttributionConfig
 from analysis.memory import DEFAULT_BUDGET
+from analysis.mrd import MrdScores
 from analysis.scoring import circuits_of
-from analysis.tokens import tokenize
+from analysis.tokens import TokenBatch, tokenize
 
 CONFIG = AttributionConfig("EAP")
+MRD = {"sigma": None, "n_pairs": 2, "seed": 0, "estimator": "antithetic", "scope": "answer", "max_pairs": 5}
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def test_another_set_computes_only_what_is_new_to_it(handle, batch, computed, tm
 
 
 @pytest.mark.slow
-def test_all_that_decides_edge_scores_is_a_fact(make_handle, handle, batch, samples, tokenizer, computed, tmp_path, monkeypatch):
+def test_all_that_decides_edge_scores_is_a_fact(make_handle, handle, batch, samples, tokenizer, computed, tmp_path):
     def n_new(*args, **kwargs) -> int:
         before = sum(computed)
         scores(*args, tmp_path, **kwargs)
@@ -83,8 +88,44 @@ def test_all_that_decides_edge_scores_is_a_fact(make_handle, handle, batch, samp
     assert n_new(make_handle("gpt2", 1), batch) == 6
     other = tokenize([replace(s, answer=s.answer + "?") if s.row == 5 else s for s in samples], tokenizer)
     assert n_new(handle, other) == 1
-    monkeypatch.setattr(facts, "version", lambda package: f"{package} of tomorrow")
-    assert n_new(handle, batch) == 6
+
+
+def test_reference_code_versions_and_device_are_facts(handle, batch, monkeypatch):
+    def about(config=CONFIG, reference=batch, of=handle):
+        return reuse.scores_facts(of, batch, config, reference, None)[0]
+
+    mean = replace(CONFIG, ablation="mean")
+    assert about(mean) != about(mean, batch.select([0])) and about() == about(reference=batch.select([0]))
+    assert about() != about(of=replace(handle, device=torch.device("meta")))
+    narrow = TokenBatch(*(tensor.reshape(tensor.shape[::-1]) for tensor in (batch.input_ids, batch.attention_mask, batch.labels)))
+    assert facts.of_tokens(narrow) != facts.of_tokens(batch)
+    for name, changed in (("version", lambda package: "of tomorrow"), ("of_code", lambda names: "of tomorrow")):
+        before = about()
+        with monkeypatch.context() as patch:
+            patch.setattr(facts, name, changed)
+            assert about() != before
+
+
+def test_settings_and_code_are_facts_of_mrd(handle, batch, tmp_path, monkeypatch):
+    asked, found = [], MrdScores(np.ones(6), np.ones(6), "antithetic", 1e-3, 2, True, None)
+    monkeypatch.setattr(reuse, "mrd", lambda *_, **__: found)
+    monkeypatch.setattr(reuse.objects, "get", lambda root, kind, fact: asked.append(reuse.objects.key(fact)))
+    for seed, code in ((0, "a"), (1, "a"), (0, "b"), (0, "a")):
+        monkeypatch.setattr(facts, "of_code", lambda names, code=code: code)
+        reuse.removal_difficulty(handle, batch, tmp_path, lambda *_: None, **MRD | {"seed": seed})
+    assert len(set(asked)) == 3 and asked[0] == asked[3]
+
+
+@pytest.mark.parametrize(("kind", "start"), [(reuse.SCORES, "attribution"), (reuse.MRD, "mrd")])
+def test_the_key_holds_every_file_that_computes(kind, start):
+    """Left out: what the weights' fingerprint, the architecture and the tokens say already, and how much is computed at once."""
+    folder, found, open_ = Path(reuse.__file__).parent, set(), [start]
+    while open_:
+        name = open_.pop()
+        found.add(name)
+        imported = re.findall(r"^from analysis(?:\.| import )(\w+)", (folder / f"{name}.py").read_text(), re.MULTILINE)
+        open_ += set(imported) - found - {"architectures", "memory", "model", "tokens"}
+    assert found == set(reuse.CODE[kind])
 
 
 def test_another_corrupted_prompt_is_another_fact(handle, samples, tokenizer, computed, tmp_path):
@@ -108,8 +149,6 @@ def test_circuits_of_kept_scores_are_the_same_circuits(handle, samples, computed
     fewer, _ = circuits_of(handle, samples, CONFIG, 5, cache=tmp_path)  # another size costs nothing
     assert computed == [6, 6] and fewer[0].n_edges <= 5
 
-
-MRD = {"sigma": None, "n_pairs": 2, "seed": 0, "estimator": "antithetic", "scope": "answer", "max_pairs": 5}
 
 
 @pytest.mark.slow

@@ -60,14 +60,13 @@ def test_a_folder_that_is_no_run_says_what_was_expected(tmp_path):
 
 def test_files_that_are_being_written_are_read_up_to_the_last_whole_line(tmp_path):
     partial = tmp_path / "run.partial"
-    assert runs.read_progress(tmp_path / "run") is None and runs.read_steps(tmp_path / "run").empty
+    assert runs.read_steps(tmp_path / "run").empty
     partial.mkdir()
     (partial / "steps.csv").write_text("step,epoch,forget_loss,retain_loss,seconds\n1,1,0.5,0.25,0.1\n2,1,0.")
-    (partial / "progress.json").write_text('{"step": 1')
     assert runs.read_steps(tmp_path / "run").to_dict("records") == [
         {"step": 1, "epoch": 1, "forget_loss": 0.5, "retain_loss": 0.25, "seconds": 0.1}
     ]
-    assert runs.read_progress(tmp_path / "run") is None and runs.read_trajectories(tmp_path / "run").empty
+    assert runs.read_trajectories(tmp_path / "run").empty
 
 
 @pytest.mark.parametrize(("file", "content"), [
