@@ -67,6 +67,21 @@ def bring_in(study: studies.Study, name: str, files: Mapping[str, bytes]) -> str
     return said + (f"; {len(table)} of {len(samples)} samples by themselves" if len(table) else "")
 
 
+def truth_ratios(file: Path) -> list[float]:
+    """Of every sample that has one, from an EVAL file: what forget quality needs of a retain-only model (open-unlearning's
+    retain_logs_path). Raises ValueError naming the file."""
+    try:
+        found = _metrics(file.read_bytes()).get("forget_truth_ratio")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file}: {str(error) or 'nested too deeply'}") from error
+    each = found.get("value_by_index") if isinstance(found, dict) else None
+    cells = [_cell(values.get("score")) for values in each.values() if isinstance(values, dict)] if isinstance(each, dict) else []
+    ratios = [value for value in cells if isinstance(value, float)]
+    if not ratios:
+        raise ValueError(f"{file}: expected an EVAL file with forget_truth_ratio by sample, found none")
+    return ratios
+
+
 def _metrics(content: bytes) -> dict[str, Any]:
     if len(content) > LARGEST:
         raise ValueError(f"expected at most {LARGEST // 10**6} MB, got {len(content) / 1e6:.0f} MB")

@@ -1,6 +1,6 @@
 """Everything that is measured of one model, in the form of open-unlearning's EVAL file; metrics are named in `evaluation_metrics`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,12 @@ Report = Callable[[str], None]
 def evaluate(
     handle: ModelHandle, forget: list[Sample], retain: list[Sample], holdout: list[Sample] | None = None,
     original: ModelHandle | None = None, retain_model: ModelHandle | None = None, lasting: Durability | None = None,
-    report: Report = lambda phase: None, n_rows: int | None = None,
+    report: Report = lambda phase: None, n_rows: int | None = None, retain_ratios: Sequence[float] | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame | None]:
     """The EVAL file, a table with a row per forget sample, and `parameter_change`'s (None without the original model).
 
-    Each model tokenises with its own tokenizer, and runs on `n_rows` samples at a time (relearning apart).
+    Each model tokenises with its own tokenizer, and runs on `n_rows` samples at a time (relearning apart). `retain_ratios`: truth
+    ratios of a retain-only model that is not there itself.
     Raises ValueError if the original has other parameters than the model, DataError if a sample is longer than a model reads.
     """
     moved = None if original is None else parameter_change(original.model, handle.model)
@@ -39,7 +40,9 @@ def evaluate(
     never = None if retain_model is None else measure(retain_model, forget, texts=False, n_rows=n_rows)
     unseen = [None if holdout is None or h is None else measure(h, holdout, False, False, n_rows)
               for h in (handle, retain_model)]
-    result = _knowledge(seen.table) | _quality(seen.table, None if never is None else never.table) | utility(kept.table)
+    if never is not None:
+        retain_ratios = never.table["truth_ratio"].dropna().tolist()
+    result = _knowledge(seen.table) | _quality(seen.table, retain_ratios) | utility(kept.table)
     result |= _membership((seen, never), unseen) | _moved(moved) | durability(handle, seen, retain_model, never, lasting, report)
     return result, seen.table, moved
 
@@ -60,16 +63,16 @@ def _knowledge(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _quality(table: pd.DataFrame, never: pd.DataFrame | None) -> dict[str, Any]:
+def _quality(table: pd.DataFrame, retain_ratios: Sequence[float] | None) -> dict[str, Any]:
     """Truth ratio and forget quality, over the samples that have a truth ratio."""
     ratios = table["truth_ratio"].dropna().to_numpy()
     truth = metric(truth_ratio.forget_truth_ratio(ratios)) if len(ratios) else needs(ALTERNATIVES)
     each = by_index(table, {"score": "truth_ratio"}, f"needs {ALTERNATIVES}")
     result = {"forget_truth_ratio": truth | {"value_by_index": each}}
-    lacking = [RETAIN_MODEL] * (never is None) + [ALTERNATIVES] * (len(ratios) == 0)
+    lacking = [RETAIN_MODEL] * (retain_ratios is None) + [ALTERNATIVES] * (len(ratios) == 0)
     if lacking:
         return result | dict.fromkeys(("forget_quality", "forget_quality_log10_p"), needs(*lacking))
-    p = truth_ratio.forget_quality(ratios, never["truth_ratio"].dropna().to_numpy())
+    p = truth_ratio.forget_quality(ratios, np.asarray(retain_ratios, dtype=float))
     return result | {"forget_quality": metric(p), "forget_quality_log10_p": metric(np.log10(max(p, np.finfo(float).tiny)))}
 
 

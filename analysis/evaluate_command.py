@@ -18,6 +18,7 @@ def evaluate(
     ctx: config_file.Context, model: Model, forget: File, retain: File, output: Output,
     original: Annotated[str | None, typer.Option(help="model before unlearning, for the change of its weights")] = None,
     retain_model: Annotated[str | None, typer.Option(help="model that never saw the forget set: forget quality, PrivLeak")] = None,
+    retain_logs_path: Annotated[Path | None, typer.Option(help="EVAL file of such a model, for forget quality without it")] = None,
     holdout: Annotated[Path | None, typer.Option(help="samples no model saw, for membership inference")] = None,
     relearn: Annotated[list[int] | None, typer.Option(help="steps of relearning; repeatable; default: 5, 10 and 20")] = None,
     relearn_rate: Annotated[float, typer.Option(help="learning rate of relearning; about 1e-5 for a model of 1B")] = 3e-4,
@@ -28,7 +29,7 @@ def evaluate(
 ) -> None:
     """What a model still knows, how it got there and whether that lasts: LETHE_EVAL.json, LETHE_SUMMARY.json, evaluation.csv."""
     with bad_input_exits(), atomic.output_folder(output, "LETHE_SUMMARY.json") as folder:
-        from analysis import provenance
+        from analysis import eval_import, provenance
         from analysis.dataset import load_samples
         from analysis.durability import Durability
         from analysis.evaluate import evaluate as measure_all
@@ -37,6 +38,9 @@ def evaluate(
 
         if relearn and not durability:
             raise ValueError("expected --relearn or --no-durability, not both: there are no steps to count without relearning")
+        if retain_model and retain_logs_path:
+            raise ValueError("expected --retain-model or --retain-logs-path, not both: each says what was never learnt")
+        ratios = retain_logs_path and eval_import.truth_ratios(retain_logs_path)
         lasting = Durability(tuple(sorted(set(relearn or Durability.steps))), relearn_rate) if durability else None
         sets = {"forget": load_samples(forget, limit=limit), "retain": _spread(load_samples(retain), limit_retain)}
         if holdout is not None:
@@ -45,7 +49,8 @@ def evaluate(
         handle, before, never = (None if name is None else load(name, *loading) for name in (model, original, retain_model))
         done = count()
         result, table, moved = measure_all(handle, **sets, original=before, retain_model=never, lasting=lasting,
-                                           report=lambda phase: say(phase, next(done), n_parts(lasting, never)), n_rows=batch_size)
+                                           report=lambda phase: say(phase, next(done), n_parts(lasting, never)), n_rows=batch_size,
+                                           retain_ratios=ratios)
         atomic.write_json(folder / "LETHE_EVAL.json", result)
         figures = summary(result)
         atomic.write_json(folder / "LETHE_SUMMARY.json", figures)

@@ -189,8 +189,23 @@ def test_the_command_writes_its_files(folder, tmp_path):
     assert len(table) == 6 and {"sample_id", "row", "probability", "rouge_l", "truth_ratio", "mia_min_k", "generation"} <= set(table)
 
 
+def test_the_eval_file_of_a_retain_only_model_stands_in_for_it_in_forget_quality(folder, tmp_path):
+    logs = tmp_path / "TOFU_EVAL.json"
+    logs.write_text(json.dumps({"forget_truth_ratio": {"agg_value": 0.1, "value_by_index": {
+        "0": {"score": 0.9}, "1": None, "2": {"score": 40.0}, "3": {"score": None}}}}))
+    result = run(folder, tmp_path / "out", "--no-durability", "--retain_logs_path", logs)
+    assert result.exit_code == 0, result.output
+    short = json.loads((tmp_path / "out" / "LETHE_SUMMARY.json").read_text())
+    ratios = pd.read_csv(tmp_path / "out" / "evaluation.csv")["truth_ratio"]
+    assert short["forget_quality"] == pytest.approx(ks_2samp(ratios, [0.9, 40.0]).pvalue) and short["forget_quality"] < 1
+    assert "needs a holdout set" in short["privleak"] and f"retain_logs_path: {logs}" in (tmp_path / "out" / "config.yaml").read_text()
+
+
 def test_bad_input_is_one_line_and_leaves_nothing(folder, tmp_path):
-    for more, word in ((["--relearn", 0], "at least 1 step"), (["--holdout", tmp_path / "no.jsonl"], "no such file"),
+    data = folder / "forget.jsonl"
+    for more, word in ((["--retain-logs-path", data], "forget.jsonl: expected JSON"),
+                       (["--retain-logs-path", data, "--retain-model", "embedded"], "not both"),
+                       (["--relearn", 0], "at least 1 step"), (["--holdout", tmp_path / "no.jsonl"], "no such file"),
                        (["--relearn-rate", "nan"], "finite"), (["--relearn", 2, "--no-durability"], "not both")):
         result = run(folder, tmp_path / "out", *more)
         assert result.exit_code == 2
