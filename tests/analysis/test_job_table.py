@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -58,7 +60,7 @@ def test_a_newer_table_is_left_alone_and_said(workspace):
     assert not job_table.damaged()
 
 
-@pytest.mark.parametrize("damage", ["text", "empty table", "half"])
+@pytest.mark.parametrize("damage", ["text", "empty table", "half", "a page"])
 def test_a_damaged_table_is_set_aside_and_a_new_one_begun(workspace, damage):
     add(*(f"job-{number}-{'x' * 40}" for number in range(60)))
     file = workspace / "jobs.sqlite"
@@ -68,14 +70,34 @@ def test_a_damaged_table_is_set_aside_and_a_new_one_begun(workspace, damage):
             db.execute("ALTER TABLE jobs RENAME TO others")
     if damage != "empty table":
         content = file.read_bytes()
-        file.write_bytes(b"not a database" * 999 if damage == "text" else content[: len(content) // 2])
+        half = len(content) // 2
+        damaged = {"text": b"not a database" * 999, "half": content[:half], "a page": content[:half] + b"\xff" * (len(content) - half)}
+        file.write_bytes(damaged[damage])
     assert "was damaged. It was set aside in" in jobs.look().problem and "jobs.sqlite.damaged-1" in jobs.look().problem
     kept = len(jobs.jobs())
-    assert kept == 0 if damage != "half" else kept < 60
+    assert kept == 0 if damage in ("text", "empty table") else kept < 60
     jobs.submit("test", [], workspace / "new")
     assert jobs.jobs()[0].state == "queued" and len(jobs.jobs()) == kept + 1
     (workspace / "jobs.sqlite.damaged-1").unlink()
     assert jobs.look().problem is None
+
+
+def test_what_was_logged_for_a_damaged_table_goes_with_it(workspace):
+    """Else SQLite would take it for a part of the new one."""
+    add("a")
+    with closing(sqlite3.connect(workspace / "jobs.sqlite")) as db:  # as long as somebody has it open, what is new is in the log alone
+        db.execute("ALTER TABLE jobs RENAME TO others")
+        assert jobs.jobs() == [] and "jobs.sqlite.damaged-1" in jobs.look().problem
+    jobs.submit("test", [], workspace / "new")
+    assert len(jobs.jobs()) == 1 and len(job_table.damaged()) == 1
+
+
+def test_several_who_find_it_damaged_set_it_aside_once(workspace):
+    (workspace / "jobs.sqlite").write_bytes(b"not a database" * 99)
+    together = threading.Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: (together.wait(), jobs.look().jobs)[1], range(8))) == [[]] * 8
+    assert [file.name for file in job_table.damaged()] == ["jobs.sqlite.damaged-1"]
 
 
 def test_two_damages_are_two_files(workspace):

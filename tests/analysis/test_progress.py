@@ -71,6 +71,16 @@ def test_only_a_job_writes_and_it_never_fails(job, monkeypatch):
     assert progress.read("job-1") is None
 
 
+def test_a_word_is_seen_whole_or_not_at_all(job, monkeypatch):
+    def killed(*_):
+        raise OSError
+
+    progress.write("circuits", 1, 3)
+    monkeypatch.setattr(type(job), "replace", killed)
+    progress.write("MRD", 0, 9)
+    assert progress.read("job-1").phase == "circuits"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"phase": 1}'])
 def test_what_is_no_progress_is_none(job, content):
     job.write_text(content)
