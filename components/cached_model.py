@@ -74,8 +74,8 @@ def _release(place: Place) -> None:
     end = time.monotonic() + PATIENCE
     while seen is not None and seen() is not None:
         gc.collect()
-        if time.monotonic() > end:
-            place.key, place.handle = key, seen()
+        if time.monotonic() > end and (kept := seen()) is not None:
+            place.key, place.handle = key, kept
             raise ValueError("another model is at work, and only one is held in memory; try again in a minute")
         time.sleep(0.1)
     _return_memory()

@@ -27,7 +27,7 @@ def unusable(of: studies.Study, kind: str) -> str | None:
     """Why the scores or circuits on disk are not shown: they are damaged, or not of the study's present model and sets. None if they
     are shown, or there are none. `kind`: a key of FILES."""
     sets = (("forget", stamp(of.forget)), ("retain", stamp(of.retain)))
-    return _unusable(of, kind, _result_stamps(of, kind), sets, _model_stamps(of.model))
+    return _unusable(of, kind, _result_stamps(of, kind), sets, model_stamps(of.model))
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs={studies.Study: repr})
@@ -44,7 +44,7 @@ def _unusable(of: studies.Study, kind: str, files: Stamps, sets: Stamps, model: 
 def conflicts(of: studies.Study, folder: Path) -> conflict_map.ConflictMap:
     """The conflict map in a folder; raises ValueError if it is damaged, or not of the study's present model and sets."""
     stamps = (("map", stamp(folder / conflict_map.FILE)), ("forget", stamp(of.forget)), ("retain", stamp(of.retain)))
-    if why := _map_unusable(of, folder, stamps, _model_stamps(of.model)):
+    if why := _map_unusable(of, folder, stamps, model_stamps(of.model)):
         raise ValueError(f"{folder}: it belongs to other data: {why} since; compute it again")
     return _conflicts(folder, stamps[0][1])
 
@@ -90,7 +90,8 @@ def _result_stamps(of: studies.Study, kind: str) -> Stamps:
     return tuple((name, stamp(of.results / kind / name)) for name in FILES[kind])
 
 
-def _model_stamps(name: str) -> Stamps:
+def model_stamps(name: str) -> Stamps:
+    """Of the files of a model's folder; empty for a hub id, or what is no model."""
     try:
         folder = model_source.local(name)
     except ValueError:

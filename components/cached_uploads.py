@@ -9,6 +9,7 @@ import streamlit as st
 from analysis import dataset, model_files, model_memory, model_source, study_making, token_lengths
 from analysis.data_shapes import Role
 from analysis.dataset import ReadSet
+from components.cached_results import Stamps, model_stamps
 
 SECONDS = 600  # what the hub said is asked again after that
 
@@ -46,7 +47,7 @@ def _hub_file(address: str, keys: tuple[str, str], role: Role) -> tuple[str, Rea
 
 def fitted(found: ReadSet, model: str, chat: bool) -> ReadSet:
     """The set without samples that the model cannot read whole, where its tokenizer is on this machine."""
-    return _fitted(found, model, chat, _stamp(model))
+    return _fitted(found, model, chat, model_stamps(model))
 
 
 def _content(found: ReadSet) -> tuple:
@@ -54,18 +55,18 @@ def _content(found: ReadSet) -> tuple:
 
 
 @st.cache_resource(max_entries=6, show_spinner="Counting tokens", hash_funcs={ReadSet: _content})
-def _fitted(found: ReadSet, model: str, chat: bool, stamp: float) -> ReadSet:
+def _fitted(found: ReadSet, model: str, chat: bool, stamps: Stamps) -> ReadSet:
     return study_making.fitted(found, token_lengths.reader(model, chat))
 
 
 def about(model: str, dtype: str) -> dict[str, Any]:
     """Of a model that can be analysed: `type`, `max_length`, `has_template`, `has_tokenizer`, `memory`; of one that is still to be
     downloaded only `memory`. Raises ValueError saying what is wrong with it."""
-    return _about(model, dtype, _stamp(model))
+    return _about(model, dtype, model_stamps(model))
 
 
 @st.cache_data(max_entries=8, ttl=SECONDS, show_spinner="Looking at the model")
-def _about(model: str, dtype: str, stamp: float) -> dict[str, Any]:
+def _about(model: str, dtype: str, stamps: Stamps) -> dict[str, Any]:
     folder = model_source.on_this_machine(model)
     known: dict[str, Any] = {"memory": model_memory.model_memory(model, dtype)}
     if folder is not None:
@@ -73,9 +74,3 @@ def _about(model: str, dtype: str, stamp: float) -> dict[str, Any]:
         known |= {"type": config["model_type"], "max_length": config.get("max_position_embeddings")}
         known |= {"has_template": token_lengths.has_template(folder), "has_tokenizer": (folder / "tokenizer.json").is_file()}
     return known
-
-
-def _stamp(model: str) -> float:
-    """Changes when a model's folder does; 0 of a hub id."""
-    folder = model_source.local(model)
-    return 0.0 if folder is None else folder.stat().st_mtime

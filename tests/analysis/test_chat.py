@@ -37,6 +37,16 @@ def test_a_text_without_a_question_is_never_framed(tokenizer, framed):
     assert torch.equal(tokenize([text], framed).input_ids, tokenize([text], tokenizer).input_ids)
 
 
+def test_a_frame_brings_its_own_beginning_of_text(samples, framed):
+    from tokenizers.processors import TemplateProcessing
+
+    end = framed.eos_token_id
+    framed.backend_tokenizer.post_processor = TemplateProcessing(single="<end> $A", special_tokens=[("<end>", end)])
+    assert int(tokenize(samples[:1], framed).input_ids[0, 0]) != end
+    setattr(framed, FRAME, None)
+    assert int(tokenize(samples[:1], framed).input_ids[0, 0]) == end  # the control
+
+
 def with_template(tmp_path, tokenizer, template: str):
     own = copy.deepcopy(tokenizer)
     own.chat_template = template

@@ -74,6 +74,7 @@ def changed(metric, **value):
 
 @pytest.mark.parametrize(("content", "said"), [
     (b"{", "expected JSON"), (b"[1]", "an object of 1 to 500 metrics"), (b"{}", "an object of 1 to 500 metrics"),
+    (b" " * (eval_import.LARGEST + 1), "at most 20 MB"),
     (b"\xff\xfe{", "UTF-8"), (b"[" * 100_000, "f.json"), (b'{"a": ' + b"9" * 5000 + b"}", "f.json"),
     (written({"forget_quality": "high"}), "forget_quality: expected a number or null, got 'high'"),
     (written({"forget_quality": True}), "expected a number or null, got 'True'"),

@@ -98,6 +98,11 @@ def test_sizes_are_capped(tmp_path, monkeypatch):
         read(tmp_path, "a.jsonl", LINE)
 
 
+def test_a_cell_may_hold_a_whole_text(tmp_path):
+    """Python's csv stops at 131,072 characters unless it is told."""
+    assert len(read(tmp_path, "a.csv", f"text\n{'w ' * 100_000}w\n")[0][1]["text"]) == 200_001
+
+
 def test_a_parquet_that_unfolds_to_a_large_table_is_refused(tmp_path, monkeypatch):
     pq.write_table(pa.table({"a": ["x" * 10_000] * 100}), tmp_path / "a.parquet")
     assert len(read_rows(tmp_path / "a.parquet")) == 100

@@ -109,7 +109,8 @@ def test_what_a_model_cannot_read_whole_is_said_by_how_much():
     framed = Reader(Words(), 12, ("one two three four ", " five"))
     assert token_lengths.length_report([fits], framed)[0].cause.startswith("15 tokens")
     assert token_lengths.length_report([Sample("i", "a b c d e", "f g h i j", "s", 0, is_text=True)], framed) == [None]  # has no frame
-    assert "at most 4096" in token_lengths.length_report([sample("a", "b " * 5000)], Reader(Words()))[0].cause
+    for most in (None, 10**4):
+        assert "at most 4096" in token_lengths.length_report([sample("a", "b " * 5000)], Reader(Words(), most))[0].cause
 
 
 def test_the_reader_of_a_model_comes_from_its_folder_alone(tmp_path):

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from analysis import atomic, dataset, studies
-from components import study_card
+from components import cached_uploads, study_card
 from tests.pages.test_own_pages import words
 
 ROWS = b'{"prompt": "Q1?", "reply": "A1"}\n{"prompt": "Q2?", "reply": ""}\n'
@@ -110,12 +111,24 @@ def test_a_chat_template_can_be_switched_off_and_the_hub_out_of_reach_is_said(ma
     page = open_page("forget_set")
     page.text_input(key="own_model").set_value(str(model)).run()
     assert "--no-chat-template" not in page.code[-1].value
-    page.toggle(key="own_chat").set_value(False).run()
-    assert "--no-chat-template" in page.code[-1].value
+    page.toggle(key="own_chat").set_value(False)
+    page.checkbox(key="own_corrupt").set_value(True).run()
+    assert "--no-chat-template --corrupt " in page.code[-1].value
     page.text_input(key="own_forget_hub").set_value("hf://datasets/o/n/a.jsonl").run()
     assert not page.exception and "hf://datasets/o/n/a.jsonl: the hub cannot be reached" in words(page)
     page.text_input(key="own_forget_hub").set_value("/etc/passwd").run()
     assert "expected hf://datasets" in words(page)
+
+
+def test_what_is_known_of_a_model_changes_with_its_files(tmp_path):
+    for file in Path(studies.embedded().model).iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert cached_uploads.about(str(tmp_path), "float32")["max_length"] == 64
+    (tmp_path / "config.json").write_text(json.dumps(config | {"n_positions": 32, "max_position_embeddings": 32}))
+    assert cached_uploads.about(str(tmp_path), "float32")["max_length"] == 32
 
 
 def test_the_demo_takes_no_upload(made_up_study, open_page, monkeypatch):
