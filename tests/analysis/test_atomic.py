@@ -35,9 +35,11 @@ def write(target: Path, text: str) -> None:
 def somebody_writes(target: Path):
     """Another process that is in the middle of writing the folder."""
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(target)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "writing\n"
-        yield process
-        process.kill()
+        try:
+            assert process.stdout.readline() == "writing\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def killed_between_the_two_renames(target: Path) -> None:
