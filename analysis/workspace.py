@@ -70,7 +70,7 @@ def version(root: Path) -> int:
         return 1 if root.is_dir() and any(root.iterdir()) else 0
     try:
         return int(json.loads((root / FILE).read_text())["version"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise Unreadable(f'{root / FILE}: expected {{"version": {VERSION}}}; write this into it, or run `workspace repair`') from error
 
 

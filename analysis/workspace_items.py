@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import atomic, index, jobs, links_out, objects, place, read_only, runs, studies
+from analysis import atomic, index, job_table, jobs, links_out, objects, place, read_only, runs, studies
 
 REUSING = ("score", "circuits")  # commands that read and write objects/
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -102,8 +102,10 @@ def in_words(n_bytes: int) -> str:
 
 
 def used_by(root: Path, path: str) -> str | None:
-    """Who needs this item, in words: a job that has not ended and writes or reads it, or a study whose model it holds; else None."""
+    """Who needs this item, in words: a job that has not ended and writes or reads it, or a study whose model it holds; else None.
+    Raises ValueError if the table of jobs cannot be read."""
     where = (root / path).resolve()
+    job_table.rows()  # raises if it cannot be read: nobody knows then what is needed
     for job in jobs.jobs():
         partial = job.output.with_name(f"{job.output.name}.partial")
         named = [job.output, partial, *(place.PROJECT / word for word in job.arguments if "/" in word)]

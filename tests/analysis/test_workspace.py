@@ -103,7 +103,7 @@ def test_a_newer_workspace_is_refused_by_every_command_and_not_touched(root):
     assert contents(root) == before
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": "two"}', "{}"])
+@pytest.mark.parametrize("content", ["", "[]", '{"version": "two"}', "{}", '{"version": 1e999}', "[" * 100_000])
 def test_a_version_that_cannot_be_read_is_said_and_repaired(root, content):
     root.mkdir()
     (root / workspace.FILE).write_text(content)
@@ -295,6 +295,16 @@ def test_what_an_unfinished_job_needs_is_not_removed(copy, monkeypatch, state, r
     if not refused:
         workspace_items.remove(path)
         assert not (copy / path).exists()
+
+
+def test_nothing_is_removed_where_nobody_knows_what_jobs_need(copy):
+    for file in copy.glob("jobs.sqlite*"):
+        file.unlink()
+    (copy / "jobs.sqlite").mkdir()
+    for removing in (lambda: workspace_items.remove("runs/mine/npo"), lambda: workspace_items.prune(0)):
+        with pytest.raises(ValueError, match="the table of jobs"):
+            removing()
+    assert (copy / "runs" / "mine" / "npo").is_dir()
 
 
 def test_a_run_that_is_the_model_of_a_study_is_not_removed(copy):
