@@ -34,8 +34,7 @@ def contents(found: Collected) -> None:
         title.markdown(f"**{part.title}**")
         text.markdown(layout.escape(part.state))
         with link:
-            st.page_link(layout.PAGES[part.page], label=part.page if part.computed else f"Make it: {part.page}",
-                         query_params=state.carried())
+            st.page_link(layout.PAGES[part.page], label=part.page, query_params=state.carried())
 
 
 def downloads(study: studies.Study) -> None:
