@@ -22,5 +22,5 @@ def import_eval(
         if large := next((path for path in file if path.stat().st_size > eval_import.LARGEST), None):
             raise ValueError(f"{large}: expected at most {eval_import.LARGEST // 10**6} MB")
         of = studies.named(study)
-        said = eval_import.bring_in(of, name, {path.name: path.read_bytes() for path in file})
+        said = eval_import.bring_in(of, name, {str(path): path.read_bytes() for path in file})
     typer.echo(f"{said}; kept in {eval_import.folder(of) / name}")

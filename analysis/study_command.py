@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from analysis import config_file
 from analysis.command import ChatTemplate, Dtype, Model, bad_input_exits
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, cls=config_file.Commands)
 Set = Annotated[str, typer.Option(help="JSONL, JSON, CSV, TSV or Parquet, or hf://datasets/OWNER/NAME[@REVISION]/PATH")]
 COLUMN = "column; if not given, known shapes are recognised: TOFU, MUSE, WMDP, WHP, PKU-SafeRLHF and others"
 Column = Annotated[str, typer.Option(help=COLUMN)]

@@ -37,6 +37,12 @@ def test_names_are_alike_with_hyphens_and_underscores_and_in_other_tools_words(t
     assert result.exit_code == 2 and "x.txt: expected a file ending in .jsonl" in result.stderr
 
 
+def test_a_study_is_made_from_a_config_file_too(tmp_path):
+    (tmp_path / "c.yaml").write_text("name: s\nmodel: embedded\nforget_split: no.jsonl\nretain_split: no.jsonl\nquestion_key: q\n")
+    result = run("study", "make", "--config", tmp_path / "c.yaml")
+    assert result.exit_code == 2 and result.stderr == "error: no.jsonl: no such file\n"
+
+
 def test_flags_override_what_the_file_says(tmp_path):
     assert words("n_edges: 3\nseed: 1\n", "--n_edges", "5", tmp_path=tmp_path) == ["--seed=1", "--n_edges", "5"]
     text = "anchor_method: [NPO, RMU]\nreuse: false\nweighted: true\n"
