@@ -8,7 +8,7 @@ from typing import Any
 from analysis import hub
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "data" / "model"
-HUB_ID = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w-][\w./-]*))?", re.ASCII)
+HUB_ID = re.compile(r"([\w-][\w.-]*(?<!\.)/[\w-][\w.-]*(?<!\.))(?:@([\w-][\w./-]*(?<!\.)))?", re.ASCII)
 READ = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]  # no code, no pickle: what is not fetched cannot be run
 UNREAD = ["*/*", "consolidated*"]  # other formats and copies of the same weights
 
