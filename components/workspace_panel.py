@@ -49,6 +49,7 @@ def _table(items: list[workspace_items.Item]) -> list[str]:
     rows = [(item.path, item.kind, item.title, item.n_bytes, "made again when needed" if item.again else "lost",
              "cannot be read" if item.problem else "") for item in items]
     frame = pd.DataFrame(rows, columns=["Item", "What it is", "Of", "Size", "If removed", "Problem"])
+    frame = frame if frame["Problem"].any() else frame.drop(columns="Problem")
     key = f"workspace_items_{hash(tuple(frame['Item']))}"  # other rows are another table: no selection is carried over to them
     widths = {"Size": st.column_config.NumberColumn(format="bytes", width="small")}
     picked = st.dataframe(frame, hide_index=True, on_select="rerun", selection_mode="multi-row", key=key, column_config=widths)
