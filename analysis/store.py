@@ -18,6 +18,8 @@ from analysis.graph import GraphIndex, index_of
 from analysis.place import PROJECT, SLUG, check_slug, workspace  # noqa: F401 most know them by this file
 
 DATA = PROJECT / "data"
+# what pages cannot do without
+SCORE_COLUMNS = ("sample_id", "row", "question", "answer", "cud", "mrd", "mrd_stderr", "rank_cud", "rank_mrd")
 
 
 def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
@@ -33,7 +35,11 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         for column in frame:
             is_text = column in ("sample_id", "question", "answer", "template", "cud_role")
             frame[column] = frame[column].map(atomic.plain_cell) if is_text else pd.to_numeric(frame[column])
-        ids = frame.get("sample_id", pd.Series(dtype=str))
+            if not is_text and frame[column].dtype == object:
+                raise ValueError(f"{column}: a number without end")
+        if missing := [column for column in SCORE_COLUMNS if column not in frame]:
+            raise ValueError(f"the columns {', '.join(missing)} are missing")
+        ids = frame["sample_id"]
         if ids.empty or ids.duplicated().any() or (ids == "").any():
             raise ValueError("expected a row per sample, each with a sample_id of its own")
         return frame, plain_files.json_object(folder / "scores.json")

@@ -73,8 +73,8 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(tmp_path):
 
 def test_texts_of_scores_survive_the_round_trip(tmp_path):
     texts = ["None", "NA", "-5 C", "\t=1", "'quoted", "=1+1", "", "plain"]
-    columns = {"question": texts, "answer": texts[::-1], "cud_role": "scored", "cud": 0.5, "fold": 0}
-    frame = pd.DataFrame({"sample_id": list("abcdefgh")} | columns)
+    columns = dict.fromkeys(store.SCORE_COLUMNS, 0.5) | {"question": texts, "answer": texts[::-1], "cud_role": "scored", "fold": 0}
+    frame = pd.DataFrame(columns | {"sample_id": list("abcdefgh")})
     atomic.write_csv(tmp_path / "scores.csv", frame)
     atomic.write_json(tmp_path / "scores.json", {})
     read, _ = store.read_scores(tmp_path)
@@ -85,11 +85,17 @@ def test_texts_of_scores_survive_the_round_trip(tmp_path):
     assert store.read_scores(tmp_path) is None  # of an earlier version
 
 
-@pytest.mark.parametrize(("table", "record"), [("", "{}"), ("sample_id,fold,cud\nx,0,high\n", "{}"), ("sample_id,fold\nx,0\n", "{"),
-                                               ("sample_id,fold\nx,0\n", None)])
-def test_scores_that_cannot_be_read_are_named(tmp_path, table, record):
-    (tmp_path / "scores.csv").write_text(table)
+WHOLE = dict.fromkeys(store.SCORE_COLUMNS, "0") | {"sample_id": "x", "fold": "0"}
+
+
+@pytest.mark.parametrize(("row", "record", "said"), [
+    ({}, "{}", "No columns"), (WHOLE | {"cud": "high"}, "{}", "high"), (WHOLE | {"mrd": "9" * 400}, "{}", "mrd: a number without end"),
+    ({name: WHOLE[name] for name in WHOLE if name != "rank_mrd"}, "{}", "rank_mrd are missing"), (WHOLE, "{", "JSON"),
+    (WHOLE, None, "scores.json"), (WHOLE | {"sample_id": ""}, "{}", "a row per sample"),
+], ids=["empty", "text", "endless", "column", "record", "no record", "no id"])
+def test_scores_that_cannot_be_read_are_named(tmp_path, row, record, said):
+    (tmp_path / "scores.csv").write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
     if record is not None:
         (tmp_path / "scores.json").write_text(record)
-    with pytest.raises(ValueError, match=f"{tmp_path}: expected scores.csv and scores.json"):
+    with pytest.raises(ValueError, match=f"{tmp_path}: expected scores.csv and scores.json.*{said}"):
         store.read_scores(tmp_path)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from analysis import atomic, conflict_map
+from analysis import atomic, conflict_map, store
 from analysis.dataset import load_samples
 from analysis.model import load_model
 from analysis.runs import config_of
@@ -31,7 +31,8 @@ def folder(tmp_path_factory, tokenizer):
         rows = [{"question": f"Where does {p} live?", "answer": f"{place} {i}"} for i, p in enumerate(("Ana", "Bo", "Cy", "Di"))]
         (root / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     ids = [sample.id for sample in load_samples(root / "forget.jsonl")]
-    atomic.write_csv(root / "scores" / "scores.csv", pd.DataFrame({"sample_id": ids, "rank_cud": [2.0, 4.0, 1.0, 3.0], "fold": 0}))
+    known = dict.fromkeys(store.SCORE_COLUMNS, 0) | {"sample_id": ids, "rank_cud": [2.0, 4.0, 1.0, 3.0], "fold": 0}
+    atomic.write_csv(root / "scores" / "scores.csv", pd.DataFrame(known))
     atomic.write_json(root / "scores" / "scores.json", {})
     save_file({LAYER: torch.arange(16 * 24).reshape(16, 24) % 2 == 0}, root / "mask.safetensors")
     return root

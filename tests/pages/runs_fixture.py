@@ -50,7 +50,9 @@ def made_up_study(tmp_path, monkeypatch):
 
 def write_scores(study: studies.Study) -> None:
     samples = load_samples(study.forget)
-    frame = pd.DataFrame({"sample_id": [s.id for s in samples], "rank_cud": range(1, 9), "rank_mrd": range(1, 9), "fold": [0, 1] * 4})
+    texts = {"sample_id": [s.id for s in samples], "question": [s.question for s in samples], "answer": [s.answer for s in samples]}
+    scores = {"cud": 0.5, "mrd": 0.1, "mrd_stderr": 0.01, "rank_cud": range(1, 9), "rank_mrd": range(1, 9), "fold": [0, 1] * 4}
+    frame = pd.DataFrame(texts | {"row": range(8)} | scores)
     atomic.write_csv(study.results / "scores" / "scores.csv", frame)
     atomic.write_json(study.results / "scores" / "scores.json", {})
 
