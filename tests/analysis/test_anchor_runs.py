@@ -66,6 +66,7 @@ def test_a_killed_call_goes_on_where_it_was(handle, batch, trained, tmp_path):
     assert len(trained) == 4
 
 
+@pytest.mark.slow
 def test_whatever_decides_the_numbers_makes_another_run(make_handle, handle, batch, samples, tokenizer, trained, tmp_path, monkeypatch):
     def n_new(of, forget, retain, config=RUNS["GradDiff"]) -> int:
         before = len(trained)

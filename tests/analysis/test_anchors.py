@@ -90,6 +90,7 @@ def test_sides_have_n_samples_each_and_share_none(table):
     assert len(easy) == len(hard) == n == len(set(easy + hard)) / 2
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(tables())
 def test_only_the_order_of_losses_counts_and_not_that_of_methods(table):

@@ -95,6 +95,7 @@ def test_edges_are_contracted_a_few_positions_at_a_time(tokenizer, tmp_path):
     assert peak(least) < least < peak(10**12)
 
 
+@pytest.mark.slow
 def test_exact_stays_under_its_budget_too(tokenizer, tmp_path, monkeypatch):
     """The control is the peak with a budget that holds 32 runs at once."""
     handle, batch = model("gpt2", tokenizer), random_batch(1)

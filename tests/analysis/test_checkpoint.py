@@ -191,6 +191,7 @@ def test_a_damaged_checkpoint_and_missing_tables_are_said(handle, samples, tmp_p
     assert run.with_name("run.partial").is_dir()
 
 
+@pytest.mark.slow
 def test_without_a_checkpoint_or_without_resume_the_run_starts_anew(handle, samples, tmp_path):
     recorded(handle, samples, CONFIG, tmp_path / "whole")
     interrupted(handle, samples, CONFIG, tmp_path / "early", 1)  # before the first epoch closes

@@ -139,6 +139,7 @@ def test_two_cohorts_are_disjoint_and_the_rest_is_there_to_draw_from():
     assert comparison.two_cohorts(cohort, ("middle", "random")).value_counts()["random"] == 4  # half of the 9 outside
 
 
+@pytest.mark.slow
 def test_random_cohorts_are_drawn_evenly_from_those_outside_the_other():
     cohort = pd.Series(["easy"] * 3 + ["middle"] * 6 + ["hard"] * 3, index=range(12))
     times = sum((comparison.two_cohorts(cohort, ("hard", "random"), seed) == "random").astype(int) for seed in range(600))

@@ -153,6 +153,7 @@ def untimed(found):
     return replace(found, statistics={name: value for name, value in found.statistics.items() if "seconds" not in name})
 
 
+@pytest.mark.slow
 def test_no_order_of_gates_inputs_or_retain_sets_changes_the_result():
     @for_all(25, circuits(), circuits(), circuits(), st.randoms(use_true_random=False))
     def check(forget, retain, other, rng):
@@ -163,6 +164,7 @@ def test_no_order_of_gates_inputs_or_retain_sets_changes_the_result():
         assert (turned.assigned, turned.fixed) == (found.assigned, found.fixed)
 
 
+@pytest.mark.slow
 def test_heads_that_swap_names_swap_labels():
     swap = {"a0.h0": "a0.h1", "a0.h1": "a0.h0"}
 

@@ -84,6 +84,7 @@ def known(written, found_circuits, monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 def test_the_map_says_what_the_parts_find(folder, written, found_circuits):
     found, circuits = conflict_map.read(written[0]), list(found_circuits.values())
     handle = load_model(folder / "model", "cpu")

@@ -32,6 +32,7 @@ def table(folder, samples_of):  # noqa: F811
     return compare(str(folder / "model"), *samples_of, [config], HARDNESS, 2, ("cpu",))
 
 
+@pytest.mark.slow
 def test_every_arm_and_seed_makes_as_many_updates(table):
     assert table["arm"].tolist() == [arm for arm in ARMS for _ in range(2)] and table["seed"].tolist() == [0, 1] * 5
     assert set(table["n_updates"]) == {4}
@@ -59,6 +60,7 @@ def test_the_easy_first_arm_begins_with_the_low_end_of_hardness(table, folder, s
     assert row["forget_probability"] == pytest.approx(np.exp(-answer_nll(records[-1][1], forget)).mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_without_learning_no_arm_differs(folder, samples_of):  # noqa: F811
     config = UnlearningConfig(NPO(), learning_rate=1e-12, n_epochs=2, batch_size=8)
     still = summary(compare(str(folder / "model"), *samples_of, [config], HARDNESS, 2, ("cpu",)))

@@ -151,6 +151,7 @@ def test_circuits_reach_the_target_and_are_measured_as_single_samples_are(handle
         assert circuits.completeness == pytest.approx((clean - here) / (clean - broken))
 
 
+@pytest.mark.slow
 def test_shares_are_ratios_of_means_over_the_samples_drawn(handle, samples):
     circuits = set_circuits(handle, samples, DiscoveryConfig(ablation="zero", target=0.7, n_samples=3, seed=5))
     rows = sorted(np.random.default_rng(5).permutation(len(samples))[:3])

@@ -67,6 +67,7 @@ def batches(handle, samples_of):
     return [tokenize(samples, handle.tokenizer) for samples in samples_of]
 
 
+@pytest.mark.slow
 def test_every_arm_makes_as_many_updates(table):
     assert table["arm"].tolist() == list(ARMS) and set(table["n_updates"]) == {6}
     assert table["forget_probability"].nunique() == len(ARMS)  # the arms are not the same run under other names

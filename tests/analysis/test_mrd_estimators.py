@@ -91,6 +91,7 @@ def test_whole_text_counts_the_prompt_but_neither_the_first_token_nor_end_of_tex
     assert whole_text(batch).labels.tolist() == [[-100, 8, 9, 4, -100], [-100, 9, 5, -100, -100]]
 
 
+@pytest.mark.slow
 def test_sequence_scope_is_the_sum_over_all_tokens_after_the_first(handle, two):
     by_hand = []
     for row in range(len(two)):

@@ -30,6 +30,7 @@ def test_scores_record_what_mrd_was_measured_with(handle, samples, monkeypatch, 
         assert [row["sigma"] for row in used["sweep"] if row["chosen"]] == [used["sigma"]]
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_table_and_whose_it_is(handle, samples, tokenizer, tmp_path, monkeypatch):
     handle.model.float().save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")

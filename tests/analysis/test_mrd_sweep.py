@@ -93,6 +93,7 @@ def test_a_swept_sigma_is_where_the_tiny_model_is_second_order_and_can_be_overri
     pd.testing.assert_frame_equal(sigma_sweep(handle.model, batch, seed=3, scope="sequence"), table)
 
 
+@pytest.mark.slow
 def test_sensitivity_shows_second_order_by_pairs_and_first_order_by_plain_draws(handle, batch):
     table = sensitivity(handle.model, batch.select([0, 1, 3, 4]), sigmas=(1e-5, 1e-4, 1e-3), counts=(5,), n_reference=10, n_probes=2)
     assert list(table) == COLUMNS

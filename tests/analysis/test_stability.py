@@ -29,6 +29,7 @@ def table(study):
         return stability_part(*study)
 
 
+@pytest.mark.slow
 def test_every_variation_with_real_anchors_finds_the_planted_difficulty(table):
     real = table[table["analysis"] != "control"]
     assert (real["spearman"] > 0.3).all()
@@ -113,6 +114,7 @@ def test_losses_of_other_samples_are_refused(study):
         stability_part(scores, details, {}, found)
 
 
+@pytest.mark.slow
 def test_with_shuffled_outcomes_nothing_is_found(study, monkeypatch):
     """All rows but those of the splits rest on the halves' own runs, and these know nothing of a shuffled outcome."""
     for name in ("N_SPLITS", "N_CONTROLS"):
@@ -128,6 +130,7 @@ def test_with_shuffled_outcomes_nothing_is_found(study, monkeypatch):
     assert (method["low"] < 0).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_outcomes_of_some_samples_are_enough_as_every_scored_sample_may_be_an_anchor(study, table, monkeypatch):
     for name in ("N_SPLITS", "N_CONTROLS"):
         monkeypatch.setattr(stability, name, 1)

@@ -91,6 +91,7 @@ def test_a_selected_node_lists_its_own_edges(scored_study, open_page):
     assert not page.exception and len(page.dataframe[0].value) > 1
 
 
+@pytest.mark.slow
 def test_each_rule_has_its_slider_and_table_readouts_and_graph_agree(scored_study, open_page):
     page = open_page("circuits")
     drawn = {}

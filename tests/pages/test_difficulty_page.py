@@ -38,6 +38,7 @@ def test_without_validity_csv_the_main_part_is_computed_and_the_command_for_the_
     assert page.dataframe[0].value["predictor"].tolist()[:3] == ["CUD", "MRD", "Mean depth of |score|"]
 
 
+@pytest.mark.slow
 def test_with_validity_csv_of_these_scores_and_runs_stability_is_shown(planted, open_page):
     results = planted.results
     found = [runs.read_run(folder) for folder in sorted((results / "runs").iterdir())]
@@ -76,6 +77,7 @@ def test_the_protocols_are_shown_and_count_only_with_the_present_table_of_sample
     assert "updates until forgotten" not in text and f"--alone {results}/alone" in text
 
 
+@pytest.mark.slow
 def test_a_validity_csv_of_other_runs_is_not_shown(planted, open_page):
     rows = pd.DataFrame(0.5, index=range(2), columns=validity.COLUMNS)
     rows = rows.assign(analysis=["main", "size"], predictor="CUD", setting="s", target="t", inputs="0" * 16)
@@ -83,6 +85,7 @@ def test_a_validity_csv_of_other_runs_is_not_shown(planted, open_page):
     assert "analysis validity --scores" in said(open_page("difficulty", stable="true", **PREDICTION))
 
 
+@pytest.mark.slow
 def test_answers_of_one_length_are_said_to_predict_nothing(planted, open_page):
     folder = planted.results / "scores"
     atomic.write_csv(folder / "scores.csv", store.read_scores(folder)[0].assign(n_answer_tokens=5))
@@ -99,6 +102,7 @@ def test_without_runs_it_says_what_is_needed(planted, open_page):
     assert "foretells" not in text
 
 
+@pytest.mark.slow
 def test_runs_on_other_samples_say_so(planted, open_page):
     file = planted.results / "scores"
     atomic.write_csv(file / "scores.csv", store.read_scores(file)[0].iloc[:6])

@@ -113,6 +113,7 @@ def test_a_run_with_weights_is_evaluated_by_a_job_that_the_page_leads_to(study, 
     assert "Evaluation: running" in texts(again) and not any(b.key == "evaluate" for b in again.button)
 
 
+@pytest.mark.slow
 def test_a_shipped_run_without_weights_says_what_it_needs(study):
     write_run(study.results / "runs" / "npo", study, "NPO")
     at = open_page("outcomes", view="Evaluation")

@@ -103,6 +103,7 @@ def test_the_sampling_is_a_column_only_where_any_differs(study):
     assert list(open_page("outcomes").dataframe[0].value["Sampling"]) == ["uniform", "cga"]
 
 
+@pytest.mark.slow
 def test_the_mask_is_a_column_only_where_a_run_had_one_and_is_said_of_that_run(study):
     write_run(own_folder(study, "mine"), study, "NPO", "mask: null\n")
     assert "under the mask" not in texts(open_page("outcomes", view="One run"))
@@ -121,6 +122,7 @@ def test_a_run_that_stopped_early_says_so(study):
     assert said in texts(open_page("outcomes", view="One run"))
 
 
+@pytest.mark.slow
 def test_the_control_that_destroys_is_not_the_run_shown_first(study):
     write_run(study.results / "runs" / "gradascent", study, "GradAscent")
     assert "gradascent: every memory before and after" in texts(open_page("outcomes", view="One run"))  # the only one there is
