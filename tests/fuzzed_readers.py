@@ -6,6 +6,7 @@ names the file: `outcome` says which, and raises what is neither.
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -239,11 +240,12 @@ def _address(root: Path) -> None:
         given = json.loads((root / "address.json").read_text())
     except (OSError, ValueError, RecursionError):
         return
-    page = AppTest.from_function(_asks_for_all, default_timeout=60)
+    page, main = AppTest.from_function(_asks_for_all, default_timeout=60), sys.modules["__main__"]
     for name, value in given.items() if isinstance(given, dict) else ():
         if isinstance(value, str) and value.isprintable():
             page.query_params[name] = value
     page.run()
+    sys.modules["__main__"] = main  # else a process that is started later would run the page
     assert not page.exception, [error.value for error in page.exception]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import atomic
+from analysis import atomic, store
 from analysis.arms import mean_interval
 from analysis.curricula import ARMS, compare, summary
 from analysis.dataset import load_samples
@@ -85,7 +85,7 @@ def test_intervals_are_students_over_seeds_and_differences_are_paired():
 @pytest.mark.slow
 def test_the_command_writes_runs_and_summary_and_processes_agree_with_none(folder, tmp_path):  # noqa: F811
     ids = [sample.id for sample in load_samples(folder / "forget.jsonl")]
-    scores = pd.DataFrame({"sample_id": ids, "fold": 0, "rank_cud": np.arange(1.0, 9)})
+    scores = pd.DataFrame(dict.fromkeys(store.SCORE_COLUMNS, 0) | {"sample_id": ids, "fold": 0, "rank_cud": np.arange(1.0, 9)})
     atomic.write_csv(tmp_path / "scores" / "scores.csv", scores)
     atomic.write_json(tmp_path / "scores" / "scores.json", {})
     given = (*sets(folder), "--scores", tmp_path / "scores", "--n-seeds", 1, "--n-epochs", 2, "--device", "cpu")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis import atomic, demo, demo_command
+from analysis import atomic, demo, demo_command, store
 from analysis.dataset import load_samples
 from analysis.demo import Recipe, answer_probabilities, build
 from analysis.world import WorldSize
@@ -138,7 +138,8 @@ def test_circuits_after_are_those_of_both_ends_and_leave_no_weights(tmp_path, mo
     monkeypatch.setattr(demo_command, "N_ENDS", 2)
     monkeypatch.setattr(demo_command, "_kept", lambda data, model, folder: {"k": made_circuit({"input->m0": 1.0, "m0->logits": 1.0})})
     (tmp_path / "forget.jsonl").write_text("".join(f"row{row}\n" for row in range(6)))
-    frame = pd.DataFrame({"sample_id": list("abcdef"), "row": range(6), "fold": 0, "rank_cud": [3, 1, 6, 2, 5, 4]})
+    known = {"sample_id": list("abcdef"), "row": range(6), "fold": 0, "rank_cud": [3, 1, 6, 2, 5, 4]}
+    frame = pd.DataFrame(dict.fromkeys(store.SCORE_COLUMNS, 0) | known)
     atomic.write_csv(tmp_path / "results" / "scores" / "scores.csv", frame)
     atomic.write_json(tmp_path / "results" / "scores" / "scores.json", {})
     result = CliRunner().invoke(demo_command.app, ["results", "after", "--data", str(tmp_path)])

@@ -109,7 +109,8 @@ def test_a_model_of_the_hub(own_hub, tmp_path):
     assert tiny[0] == branch[0] == f"own/tiny@{COMMIT}" and tiny[1] == load_model(handler.folder, "cpu").fingerprint
     assert tiny[2] > 0 and not {"pytorch_model.bin", "code.py", "consolidated.safetensors"} & set(tiny[3])
     assert "no such revision" in nowhere and "gated: accept its terms" in gated and "not on the hub, or private" in missing
-    assert f"own/huge@{COMMIT}: loading it takes 4000.0 GB of memory" in huge and "architecture 't5' is not supported" in other
+    assert f"own/huge@{COMMIT}: loading it takes " in huge and " GB of memory, and " in huge
+    assert "architecture 't5' is not supported" in other
     assert "own/pickles" in pickles and "has no safetensors on the hub" in pickles
     assert not any("own/huge" in path and "model.safetensors" in path for path in handler.log)
     assert not any("own/other" in path and "safetensors" in path for path in handler.log)  # its config.json was enough

@@ -54,10 +54,10 @@ def test_every_page_shows_text_as_text(hostile_server, samples, new_page, name):
 
 
 def test_every_text_is_read_letter_by_letter(hostile_server, samples, new_page):
-    """In the sample card over the Circuit explorer."""
+    """In the sample card, over the page that is drawn soonest."""
     page = new_page()
     for sample in samples:
-        go(page, f"{hostile_server}/circuits?study=hostile&sample={sample.id}&card=1")
+        go(page, f"{hostile_server}/report?study=hostile&sample={sample.id}&card=1")
         page.get_by_role("dialog").wait_for()
         said = page.evaluate(SAID, page.get_by_role("dialog").element_handle())
         for text in (sample.question, sample.answer):
@@ -74,7 +74,7 @@ def test_names_of_files_and_messages_are_text(hostile_server, new_page):
         page.locator("[data-testid=stFileUploaderDropzoneInput]").nth(row).set_input_files(upload)
     settle(page)
     assert_harmless(page)
-    missing = (f"./{PAYLOADS[0]}{PAYLOADS[4]}", "onerror=alert(1)>"), (MODEL, "Give both files")  # a folder; files with answers
+    missing = (f"./{PAYLOADS[0]}{PAYLOADS[4]}", "onerror=alert(1)>"), ("embedded", "give both files")  # a folder; files with answers
     for model, said in missing:
         page.get_by_label("Model", exact=True).fill(model)
         page.get_by_role("button", name="Make the study").click()
