@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from analysis import place
+from analysis import atomic, place
 
 T = TypeVar("T")
 FILE = "index.sqlite"
@@ -135,7 +135,10 @@ def _do(root: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     try:
         return _once(root, work)
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in DAMAGED:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise atomic.DiskFull(f"{root / FILE}: the disk is full or fails ({error}); make room and try again") from error
+        if code not in DAMAGED:
             raise
     set_aside(root / FILE)
     return _once(root, work)

@@ -8,6 +8,7 @@ import yaml
 
 LARGEST = 50 * 2**20  # bytes; ours have at most 2 MB
 LARGEST_YAML = 256 * 2**10  # it is read a hundred times slower
+DEEPEST = 20  # lists and objects in each other
 
 
 def json_object(file: Path) -> dict[str, Any]:
@@ -26,7 +27,11 @@ def yaml_object(file: Path) -> dict[str, Any]:
     tags are not read."""
     try:
         text = _text(file, LARGEST_YAML)
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:  # the time that deep ones take grows with the square
+                raise ValueError(f"lists or objects more than {DEEPEST} deep")
             if getattr(event, "anchor", None) or getattr(event, "tag", None):
                 raise ValueError(f"an anchor, an alias or a tag in line {event.start_mark.line + 1}")
         found = yaml.safe_load(text) or {}

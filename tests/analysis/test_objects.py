@@ -74,6 +74,16 @@ def test_a_full_disk_keeps_nothing_and_says_so(tmp_path, monkeypatch):
     assert objects.get(tmp_path, "things", FACTS) is None
 
 
+def test_an_index_on_a_full_disk_says_so_and_is_not_set_aside(tmp_path, kept):
+    def fill(db):
+        db.execute("PRAGMA max_page_count = 1")
+        db.execute("CREATE TABLE more AS SELECT zeroblob(100000)")
+
+    with pytest.raises(atomic.DiskFull, match="the disk is full"):
+        index._do(tmp_path, fill)
+    assert n_indexed(tmp_path) == 1 and not list(tmp_path.glob("*damaged*"))
+
+
 def test_two_who_keep_the_same_at_once_keep_it_once(tmp_path):
     """Held by another writer, it is left to that one."""
     place = objects.folder(tmp_path, "things", FACTS)

@@ -29,7 +29,7 @@ BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("a
 
 @pytest.mark.parametrize(("content", "said"), [
     (BOMB, "anchor"), ("a: !!python/object/apply:os.system [x]\n", "tag"), ("- a\n", "got list"), ("a: [\n", "while parsing"),
-    ("a: 2026-13-45\n", "month"), ('a: "\\ud800"\n', "."), ("? [a]\n: b\n", "."),
+    ("a: " + "[" * 50_000, "20 deep"), ("a: 2026-13-45\n", "month"), ('a: "\\ud800"\n', "."), ("? [a]\n: b\n", "."),
 ])
 def test_a_file_without_a_plain_yaml_object_is_named(content, said, tmp_path):
     (tmp_path / "x.yaml").write_text(content)
