@@ -9,6 +9,7 @@ import typer
 
 from analysis import atomic, config_file, store
 from analysis.command import ChatTemplate, Device, Dtype, File, Limit, Model, Output, PresetName, Seed, bad_input_exits, load, say
+from analysis.plain_files import one_line
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -148,7 +149,7 @@ def _masks(path: Path | None, what_if: str | None) -> Any:
     try:
         found = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: expected a safetensors file of bool tensors by parameter name: {error}") from error
+        raise ValueError(f"{path}: expected a safetensors file of bool tensors by parameter name: {one_line(error)}") from error
     if any(name.startswith(("forget/", "conflict/")) for name in found):
         raise ValueError(f"{path}: expected one mask, got the two of a conflict map: give its folder, --mask {path.parent}")
     return found
