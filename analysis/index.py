@@ -112,7 +112,7 @@ def problem(root: Path) -> str | None:
             if said != "ok":
                 return " ".join(said.split())
             known = {row[:3] for row in db.execute(f"SELECT {COLUMNS} FROM objects") if _sound(row)}
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         return str(error)
     there = {(entry.kind, entry.model, entry.key) for entry in scanned(root)}
     return f"{len(known ^ there)} objects are missing in it or are gone" if known != there else None
@@ -140,6 +140,8 @@ def _do(root: Path, work: Callable[[sqlite3.Connection], T]) -> T:
             raise atomic.DiskFull(f"{root / FILE}: the disk is full or fails ({error}); make room and try again") from error
         if code not in DAMAGED:
             raise
+    except UnicodeDecodeError:  # in what SQLite says of it
+        pass
     set_aside(root / FILE)
     return _once(root, work)
 

@@ -32,6 +32,8 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         frame = pd.read_csv(folder / "scores.csv", dtype=str, keep_default_na=False)  # "NA" and "None" are answers too
         if "fold" not in frame:
             return None
+        if frame.isna().any(axis=None):
+            raise ValueError("a row has fewer cells than there are columns")
         for column in frame:
             is_text = column in ("sample_id", "question", "answer", "template", "cud_role")
             frame[column] = frame[column].map(atomic.plain_cell) if is_text else pd.to_numeric(frame[column])

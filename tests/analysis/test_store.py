@@ -99,3 +99,10 @@ def test_scores_that_cannot_be_read_are_named(tmp_path, row, record, said):
         (tmp_path / "scores.json").write_text(record)
     with pytest.raises(ValueError, match=f"{tmp_path}: expected scores.csv and scores.json.*{said}"):
         store.read_scores(tmp_path)
+
+
+def test_a_row_of_scores_that_was_cut_is_named(tmp_path):
+    (tmp_path / "scores.csv").write_text(f"{','.join(WHOLE)}\n{','.join(WHOLE.values())}\ny,1\n")
+    (tmp_path / "scores.json").write_text("{}")
+    with pytest.raises(ValueError, match="a row has fewer cells"):
+        store.read_scores(tmp_path)
