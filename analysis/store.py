@@ -32,15 +32,15 @@ def read_scores(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         frame = pd.read_csv(folder / "scores.csv", dtype=str, keep_default_na=False)  # "NA" and "None" are answers too
         if "fold" not in frame:
             return None
-        if frame.isna().any(axis=None):
-            raise ValueError("a row has fewer cells than there are columns")
         for column in frame:
             is_text = column in ("sample_id", "question", "answer", "template", "cud_role")
             frame[column] = frame[column].map(atomic.plain_cell) if is_text else pd.to_numeric(frame[column])
-            if not is_text and frame[column].dtype == object:
+            if not is_text and frame[column].dtype.kind not in "fiu":
                 raise ValueError(f"{column}: a number without end")
         if missing := [column for column in SCORE_COLUMNS if column not in frame]:
             raise ValueError(f"the columns {', '.join(missing)} are missing")
+        if frame[["row", "rank_cud"]].isna().any(axis=None):
+            raise ValueError("a row has no rank or no place in the file, as one that was cut")
         ids = frame["sample_id"]
         if ids.empty or ids.duplicated().any() or (ids == "").any():
             raise ValueError("expected a row per sample, each with a sample_id of its own")

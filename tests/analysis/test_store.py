@@ -104,5 +104,5 @@ def test_scores_that_cannot_be_read_are_named(tmp_path, row, record, said):
 def test_a_row_of_scores_that_was_cut_is_named(tmp_path):
     (tmp_path / "scores.csv").write_text(f"{','.join(WHOLE)}\n{','.join(WHOLE.values())}\ny,1\n")
     (tmp_path / "scores.json").write_text("{}")
-    with pytest.raises(ValueError, match="a row has fewer cells"):
+    with pytest.raises(ValueError, match="a row has no rank"):
         store.read_scores(tmp_path)
