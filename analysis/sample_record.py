@@ -1,20 +1,23 @@
 """Everything known of one forget sample, joined from a study's tables: what it is, its scores, its circuit, and what runs did to it."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis import plain_files
 from analysis.circuit import Circuit
 from analysis.conflict_map import ConflictMap
 from analysis.dataset import Sample
 from analysis.runs import Run
+from analysis.similarity import similarity
 
 CAUSES = ("n_private", "exposure", "ending_shared_with")  # what the embedded world was made with
 SCORES = ("cud", "mrd", "base_nll")
 DEPTHS = ("late_share", "mean_layer", "mean_path", "longest_path", "n_edges")
-RUN_COLUMNS = ["run", "method", "seed", "before", "after", "gone_at", "over_epochs", "says"]
+RUN_COLUMNS = ["run", "method", "seed", "before", "after", "gone_at", "over_epochs", "says", "relearnt", "in_common"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Tables:
     """A study as far as it is computed; None or empty = not. All but `runs` and `conflicts` have a row per sample.
 
     `scores`: scores.csv. `depths`: DEPTHS by sample id. `observed`: observed difficulty by sample id, and `counted` its runs' names.
-    `says`: by a run's folder, the greedy answers after it by sample id. `alone`: the rows of alone.csv.
+    By a run's folder, `says` has the greedy answers after it by sample id, `relearnt` what `read_relearnt` gives, and `after` the
+    circuits in the run's model by sample id. `alone`: the rows of alone.csv.
     """
 
     scores: pd.DataFrame | None = None
@@ -32,6 +36,8 @@ class Tables:
     counted: tuple[str, ...] = ()
     runs: tuple[Run, ...] = ()
     says: dict[Path, pd.Series] = field(default_factory=dict)
+    relearnt: dict[Path, pd.Series] = field(default_factory=dict)
+    after: dict[Path, dict[str, Circuit]] = field(default_factory=dict)
     alone: pd.DataFrame | None = None
     conflicts: ConflictMap | None = None
 
@@ -92,7 +98,7 @@ def collect(sample: Sample, tables: Tables) -> SampleRecord:
         scores=_places(tables.scores, sample.id, SCORES), depths=_places(tables.depths, sample.id, DEPTHS),
         observed_rank=None if observed is None else float(observed[sample.id]),
         n_observed=0 if observed is None else int(observed.count()), n_runs_observed=len(tables.counted),
-        runs=_in_runs(sample.id, tables), alone=_alone(sample.id, tables.alone),
+        runs=_in_runs(sample, tables), alone=_alone(sample.id, tables.alone),
         conflict_nodes=None if nodes is None or tables.conflicts is None else _in_conflict(nodes, tables.conflicts),
         n_nodes=None if nodes is None else len(nodes),
     )
@@ -134,22 +140,51 @@ def place(values: pd.Series, value: float) -> Place:
     return Place(value, n, (smaller + (equal - 1) / 2) / (n - 1) if n > 1 else float("nan"))
 
 
-def _in_runs(sample_id: str, tables: Tables) -> pd.DataFrame:
-    rows = [_in_run(sample_id, run, tables.says.get(run.record.folder)) for run in tables.runs]
+def read_relearnt(run: Path) -> pd.Series | None:
+    """Probability by row of the forget set after the longest relearning in the run's evaluation; without the rows that were learnt.
+
+    None where the evaluation was not kept row by row. Raises ValueError if LETHE_EVAL.json cannot be read.
+    """
+    file = run / "evaluation" / "LETHE_EVAL.json"
+    if not file.is_file():
+        return None
+    found = plain_files.json_object(file)
+    steps = [int(match[1]) for name in found if (match := re.fullmatch(r"relearn_(\d{1,6})_Q_A_Prob", name))]
+    measured = found[f"relearn_{max(steps)}_Q_A_Prob"] if steps else {}
+    try:
+        learnt = set(measured.get("relearned_rows", ()))
+        values = {int(row): float(entry["prob"]) for row, entry in measured.get("value_by_index", {}).items()
+                  if entry["prob"] is not None}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file}: expected rows of relearning as `evaluate` writes them: {plain_files.one_line(error)}") from error
+    return pd.Series({row: value for row, value in values.items() if row not in learnt}, dtype=float)
+
+
+def _in_runs(sample: Sample, tables: Tables) -> pd.DataFrame:
+    rows = [_in_run(sample, run, tables) for run in tables.runs]
     return pd.DataFrame([row for row in rows if row], columns=RUN_COLUMNS)
 
 
-def _in_run(sample_id: str, run: Run, says: pd.Series | None) -> dict[str, Any] | None:
-    """`over_epochs`: the probability from epoch 0 on. `says`: None where the run was not evaluated."""
-    row = _row(run.samples, sample_id)
+def _in_run(sample: Sample, run: Run, tables: Tables) -> dict[str, Any] | None:
+    """`over_epochs`: the probability from epoch 0 on. `says`, `relearnt`: None where the run's evaluation has not got it. `in_common`:
+    edges that its circuits before and after the run share, of the edges of either; None without a circuit after it."""
+    row, folder = _row(run.samples, sample.id), run.record.folder
     if row is None:
         return None
-    curve = run.trajectories[run.trajectories["sample_id"] == sample_id].sort_values("epoch")["probability"]
+    curve = run.trajectories[run.trajectories["sample_id"] == sample.id].sort_values("epoch")["probability"]
+    says, relearnt = tables.says.get(folder), tables.relearnt.get(folder)
     return {
         "run": run.record.name, "method": run.record.method, "seed": run.record.seed, "before": float(row["probability_before"]),
         "after": float(row["probability_after"]), "gone_at": _cell(row, "forgotten_epoch", int), "over_epochs": curve.tolist(),
-        "says": None if says is None else says.get(sample_id),
+        "says": None if says is None else says.get(sample.id), "relearnt": None if relearnt is None else relearnt.get(sample.row),
+        "in_common": _in_common(tables.circuits.get(sample.id), tables.after.get(folder, {}).get(sample.id)),
     }
+
+
+def _in_common(before: Circuit | None, after: Circuit | None) -> float | None:
+    if before is None or after is None:
+        return None
+    return float(similarity(before.in_circuit[before.index.real_edges], after.in_circuit[after.index.real_edges], "jaccard"))
 
 
 def _alone(sample_id: str, table: pd.DataFrame | None) -> pd.DataFrame | None:

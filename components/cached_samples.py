@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from analysis import comparison, studies
+from analysis import comparison, sample_record, studies
 from analysis.circuit import Circuit
 from analysis.observed import read_alone
 from components import cached
@@ -53,3 +53,14 @@ def alone(of: studies.Study) -> pd.DataFrame | None:
 @st.cache_data(max_entries=4, show_spinner=False)
 def _alone(folder: Path, stamp: float) -> pd.DataFrame:
     return read_alone(folder)
+
+
+def relearnt(run: Path) -> pd.Series | None:
+    """Probability by row after relearning other memories (`sample_record.read_relearnt`); raises ValueError if it is damaged."""
+    file = run / "evaluation" / "LETHE_EVAL.json"
+    return _relearnt(run, file.stat().st_mtime) if file.is_file() else None
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _relearnt(run: Path, stamp: float) -> pd.Series | None:
+    return sample_record.read_relearnt(run)

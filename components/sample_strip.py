@@ -20,7 +20,7 @@ def figure(scores: pd.DataFrame, sample_id: str) -> go.Figure:
         diamond = {"symbol": "diamond", "size": 13, "color": c["late"], "line": {"width": 1.5, "color": c["background"]}}
         chart.add_scatter(x=mine, y=[0] * len(mine), mode="markers", marker=diamond, hovertemplate=f"{name} %{{x:.3g}}<extra></extra>",
                           row=row, col=1)
-        chart.update_xaxes(title=f"{name}, hard on the right", title_standoff=4, nticks=5, row=row, col=1,
+        chart.update_xaxes(title=f"{name}, hard on the right", title_standoff=2, nticks=5, row=row, col=1,
                            autorange="reversed" if low_is_hard else True)
     chart.update_yaxes(visible=False, fixedrange=True)
-    return style(chart, height=170).update_layout(showlegend=False, margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    return style(chart, height=176).update_layout(showlegend=False, margin={"l": 8, "r": 8, "t": 8, "b": 8})

@@ -65,7 +65,8 @@ def test_every_table_is_joined_by_the_sample(samples, tmp_path):
         scores=scores(samples), circuits={ids[2]: circuit(ids[2], [("input", "m0"), ("m0", "a1.h1<q>"), ("a1.h1", "logits")])},
         depths=pd.DataFrame({"sample_id": ids, "late_share": [0.1, 0.2, 0.3], "n_edges": [9, 9, 3]}),
         observed=pd.Series([1.0, 2.5, 2.5], index=ids), counted=("npo-1",), runs=found,
-        says={tmp_path / "npo-1": pd.Series({ids[2]: "nothing"})},
+        says={tmp_path / "npo-1": pd.Series({ids[2]: "nothing"})}, relearnt={tmp_path / "npo-1": pd.Series({1: 0.3, 2: 0.6})},
+        after={tmp_path / "npo-1": {ids[2]: circuit(ids[2], [("input", "m0"), ("m0", "logits")])}},
         alone=pd.DataFrame({"sample_id": [ids[2], ids[0]], "method": "NPO", "updates": [5, 7], "forgotten": [True, False]}),
         conflicts=conflicts({"m0": "conflict", "a0.h0": "conflict", "a1.h1": "retain", "m1": "conflict"}),
     )
@@ -77,11 +78,24 @@ def test_every_table_is_joined_by_the_sample(samples, tmp_path):
     assert (record.observed_rank, record.n_observed, record.n_runs_observed) == (2.5, 3, 1)
     assert (record.conflict_nodes, record.n_nodes) == (("m0",), 2)
     assert record.alone.values.tolist() == [["NPO", 5, True]]
-    first, second = record.runs.to_dict("records")
+    first, second = (row for _, row in record.runs.iterrows())
     assert (first["run"], first["method"], first["seed"], first["gone_at"], first["says"]) == ("npo-1", "NPO", 1, 2, "nothing")
     assert first["before"] == 1 and first["after"] == pytest.approx(math.exp(-2))
     assert first["over_epochs"] == pytest.approx([1, math.exp(-1), math.exp(-2)])
-    assert pd.isna(second["says"])  # that run was not evaluated
+    assert (first["relearnt"], first["in_common"]) == (0.6, 1 / 4)  # of four edges one is in both
+    assert pd.isna(second[["says", "relearnt", "in_common"]]).all()  # that run was not evaluated
+
+
+def test_what_came_back_by_relearning_is_read_by_row(tmp_path):
+    assert sample_record.read_relearnt(tmp_path) is None
+    rows = {str(row): {"prob": row / 10} for row in range(3)} | {"3": {"prob": None, "reason": "no answer"}}
+    found = {"relearn_5_Q_A_Prob": {}, "relearn_20_Q_A_Prob": {"agg_value": 0.1, "value_by_index": rows, "relearned_rows": [2]},
+             "relearn_40_Q_A_Prob_retain_model": {}}
+    atomic.write_json(tmp_path / "evaluation" / "LETHE_EVAL.json", found)
+    assert sample_record.read_relearnt(tmp_path).to_dict() == {0: 0.0, 1: 0.1}
+    atomic.write_json(tmp_path / "evaluation" / "LETHE_EVAL.json", {"relearn_5_Q_A_Prob": {"value_by_index": {"0": 1}}})
+    with pytest.raises(ValueError, match="expected rows of relearning"):
+        sample_record.read_relearnt(tmp_path)
 
 
 def test_causes_are_those_that_the_data_say(samples):

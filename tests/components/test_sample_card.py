@@ -5,8 +5,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.sample_record import RUN_COLUMNS, Place, SampleRecord
-from components import card_facts, sample_strip
+from components import card_facts, sample_strip, sample_thumbnail
 from components.formats import hardest, labels, shortened
+from tests.made_circuits import made_circuit
 
 EMPTY = {
     "sample_id": "a", "question": "Q?", "answer": "A", "row": 0, "causes": {}, "template": None, "cud_role": None, "fold": None,
@@ -22,10 +23,11 @@ def record(**known) -> SampleRecord:
 
 def test_each_missing_part_says_what_it_needs():
     empty = record()
-    parts = [card_facts.what(empty, None, ""), card_facts.difficulty(empty), card_facts.circuit(empty, 1), card_facts.outcome(empty)]
-    said = "\n".join(parts)
+    parts = [card_facts.what(empty), card_facts.difficulty(empty), card_facts.circuit(empty, 1), card_facts.outcome(empty)]
+    said = "\n".join(parts).lower()
     for need in ("scores", "circuits", "an unlearning run that forgot", "the command `alone`", "an unlearning run of this study"):
         assert f"not computed: needs {need}" in said
+    assert card_facts.headlines(empty, None, "") == []
     assert "None" not in said and "nan" not in said
 
 
@@ -34,23 +36,40 @@ def test_what_is_known_is_said_with_its_place():
         scores={"cud": Place(0.5, 8, 0.25), "mrd": Place(0.04, 8, 0.5), "base_nll": Place(0.0123, 8, 0.75)}, rank_cud=2.0, rank_mrd=7.0,
         mrd_stderr=0.0031, fold=0, cud_role="anchor_hard", depths={"late_share": Place(0.256, 8, 0.5), "n_edges": Place(12.0, 8, 1.0)},
         conflict_nodes=("m0", "a1.h2"), n_nodes=5, causes={"n_private": 4}, observed_rank=1.5, n_observed=8, n_runs_observed=3,
+        runs=pd.DataFrame([["npo", "NPO", 0, 1, 0.2, 2, [], None, None, 0.42], ["rmu", "RMU", 0, 1, 0.4, None, [], None, 0.5, None]],
+                          columns=RUN_COLUMNS),
         alone=pd.DataFrame({"method": ["NPO", "RMU"], "updates": [5, 60], "forgotten": [True, False]}),
     )
-    said = card_facts.difficulty(known)
-    assert "CUD **0.500**, hardest 2 of 8" in said and "half 2's anchors; a hard anchor for them" in said
-    assert "MRD **0.04** ± 0.003, easiest 2 of 8" in said and "**0.012** nats a token, above 75% of samples" in said
+    heads = {line.label: (line.value, line.meaning) for line in card_facts.headlines(known, "hard", "quarters by CUD rank")}
+    assert heads["Cohort"] == ("hard", "Cohorts: quarters by CUD rank.") and heads["Forgotten"][0] == "in 1 of 2 runs"
+    assert heads["CUD 0.500"][0] == "hardest 2 of 8" and "half 2's anchors; a hard anchor for them" in heads["CUD 0.500"][1]
+    assert heads["MRD 0.04 ± 0.003"][0] == "easiest 2 of 8"
+    assert heads["Observed"][0] == "hardest 1 of 8" and "3 runs" in heads["Observed"][1]
+    assert "**0.012** nats a token, above 75% of samples" in card_facts.difficulty(known)
     said = card_facts.circuit(known, 3)
-    assert "Late share **26%**, above 50%" in said and "Late from layer 3" in said and "**2 of 5** nodes in conflict: m0, a1.h2" in said
-    assert "Private words in its answer: 4" in card_facts.what(known, "hard", "quarters by CUD rank")
+    assert "**26%** of its score mass ends late, from layer 3 on: above 50%" in said and "2 of 5 nodes in conflict: m0, a1.h2." in said
+    assert "private words in its answer: 4" in card_facts.what(known)
     said = card_facts.outcome(known)
-    assert "hardest 1 of 8** over 3 runs" in said and "NPO 5, RMU 60 (not forgotten)" in said
+    assert "NPO 5, RMU 60 (not forgotten)" in said and "share: npo 42%." in said and "relearning" not in said
+
+
+def test_the_pictures_tell_what_stays_from_what_went_and_early_from_late():
+    runs = pd.DataFrame([["a", "RMU", 0, 1, 0.2, 2, [], None, None, None], ["<b>", "GradAscent", 0, 1, 0.3, 2, [], None, None, None]],
+                        columns=RUN_COLUMNS)
+    chart = sample_thumbnail.outcomes(runs)
+    assert {trace.name: list(trace.x) for trace in chart.data} == {"stays": [0.3], "forgotten": [0.2]}
+    assert list(chart.layout.yaxis.categoryarray) == ["GradAscent", "RMU"] and "<b>" not in chart.to_json().replace("\\u003c", "<")
+    chart = sample_thumbnail.circuit(made_circuit({"input->m0": 1.0, "m0->m1": 2.0, "m1->logits": 3.0}), 1)
+    n = {(trace.line.dash, trace.line.color): sum(x is None for x in trace.x) for trace in chart.data[:-1] if len(trace.x)}
+    assert sum(n.values()) == 3 and {dash for dash, _ in n} == {"solid", "4px,3px"} and len({colour for _, colour in n}) == 2
 
 
 def test_data_are_text_in_it():
     image = "![x](http://a/b.png)<img>"
     alone = pd.DataFrame({"method": [image], "updates": [1], "forgotten": [True]})
     known = record(template=image, causes={"exposure": image}, alone=alone, scores={"cud": Place(0.5, 1, 0.5)}, cud_role=image)
-    said = card_facts.what(known, None, image) + card_facts.difficulty(known) + card_facts.outcome(known)
+    heads = "".join(line.meaning for line in card_facts.headlines(known, "hard", image))
+    said = card_facts.what(known) + card_facts.difficulty(known) + card_facts.outcome(known) + heads
     assert image not in said and "<img>" not in said.replace("\\<img\\>", "")
 
 
