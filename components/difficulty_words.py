@@ -1,5 +1,7 @@
 """What the Difficulty page says in one sentence, made from its numbers. No widgets."""
 
+import math
+
 import pandas as pd
 
 from analysis.cohorts import CohortRule
@@ -39,3 +41,13 @@ def takeaway(rule: CohortRule, cohort: pd.Series, left: pd.Series | None, main: 
         interval = f"95% interval {row['low']:.2f} to {row['high']:.2f}, n={row['n']:.0f}"
         told = f" (rank correlation with the outcome {row['spearman']:.2f}, {interval})"
     return f"**{VERDICTS[sign].format(score=rule.by)}** {runs}, {kept}{told}."
+
+
+def sided(apart: pd.DataFrame) -> str:
+    """Markdown. With which score the outcome sided where they disagree: to whose rank its own is nearer, and a sign test of that."""
+    to_cud, to_mrd = ((apart["rank_outcome"] - apart[column]).abs() for column in ("rank_cud", "rank_mrd"))
+    n_cud, n_mrd = int((to_cud < to_mrd).sum()), int((to_mrd < to_cud).sum())
+    n = n_cud + n_mrd
+    p = min(1.0, 2 * sum(math.comb(n, k) for k in range(max(n_cud, n_mrd), n + 1)) / 2**n)
+    claim = "so neither can be said to be right" if p >= 0.05 else f"so {'CUD' if n_cud > n_mrd else 'MRD'} was right more often"
+    return f"The outcome lay nearer to CUD's place {n_cud} times, to MRD's {n_mrd} times (sign test p = {p:.2g}), {claim}."

@@ -33,6 +33,16 @@ def needs(what: str) -> str:
     return f"not computed: needs {what}"
 
 
+def fixed(values: pd.Series, figures: int = 2) -> str:
+    """A printf format that writes a whole column with the same digits after the point: enough for its median to have `figures`
+    significant ones. In powers of ten where that would take more than six."""
+    typical = values.abs().median()
+    if not 0 < typical < math.inf:
+        return f"%.{figures}f"
+    digits = max(0, figures - 1 - math.floor(math.log10(typical)))
+    return f"%.{digits}f" if digits <= 6 else f"%.{figures - 1}e"
+
+
 def rank_in_words(ranks: pd.Series, rank: float) -> str:
     """'hardest 12 of 160', or from the other end where that is shorter: 'easiest 3 of 160'. Rank 1 is the hardest."""
     return "not computed" if pd.isna(rank) else hardest(rank, int(ranks.count()))

@@ -32,7 +32,7 @@ def sigma_figure(table: pd.DataFrame) -> go.Figure:
     figure.add_scatter(
         x=[released["sigma"]], y=[released["stderr"]], mode="markers", name="error as released",
         marker={"size": 13, "symbol": "x", "color": c["late"]},
-        hovertemplate=f"released, {released['n_pairs']} draws: standard error %{{y:.2g}}<extra></extra>",
+        hovertemplate=f"released, {released['n_pairs']:.0f} draws: standard error %{{y:.2g}}<extra></extra>",
     )
     for sigma, text, anchor in ((reference["sigma"], "chosen", "right"), (released["sigma"], "released", "left")):
         figure.add_vline(x=sigma, line={"color": c["muted"], "width": 1})
@@ -68,7 +68,7 @@ def ranks_figure(table: pd.DataFrame) -> go.Figure:
     figure.add_hline(y=0, line={"color": c["text"], "width": 1})
     ticks = {*grid["n_forwards"].dropna(), released["n_forwards"]}
     figure.update_xaxes(title="forward passes over the set", type="log", tickvals=sorted(ticks))
-    figure.update_yaxes(title=f"Spearman with {reference['n_pairs']} other pairs", range=[min(-0.3, norm - 0.1), 1.05])
+    figure.update_yaxes(title=f"Spearman with {reference['n_pairs']:.0f} other pairs", range=[min(-0.3, norm - 0.1), 1.05])
     return style(figure, height=380).update_layout(legend={"font_size": 12}, margin_t=64)
 
 

@@ -5,15 +5,17 @@ import streamlit as st
 
 from analysis import statistics, validity
 from analysis.cohorts import CohortRule
-from components import cohort_rule, difficulty_plot, score_table, state
+from components import cohort_rule, difficulty_plot, difficulty_words, score_table, state
 from components.formats import rank_in_words
 from components.links import PAGES
 
 HISTOGRAMS = {"cud": "CUD (0 = like the easy anchor, 1 = like the hard one)", "mrd": "MRD (low = hard)"}
 HALVES = (
-    "Every CUD is held out by cross-fitting: each half of the set was unlearned alone and gave the anchors that score the other half, "
-    "so no sample's score has seen what unlearning did to it. Places are ranked within the halves."
+    "Both scores are without unit. CUD is held out: each half of the set was unlearned alone and gave the anchors that score the other "
+    "half, so no sample's score has seen what unlearning did to it. The anchors differ, so each half has its own scale and is ranked "
+    "by itself."
 )
+N_APART = 30
 
 
 def samples(table: pd.DataFrame, rule: CohortRule, selected: str | None) -> None:
@@ -37,13 +39,22 @@ def agreement(table: pd.DataFrame, selected: str | None) -> None:
         )
     else:
         st.warning("One of the scores is the same for all samples, so it ranks nothing: no cohorts by it, and no agreement to show.")
-    scatter, apart = st.columns(2, gap="medium")
+    scatter, apart = st.columns([5, 7], gap="medium")
     with scatter:
         difficulty_plot.selectable(difficulty_plot.scatter_figure(table, selected), key="difficulty_scatter")
     with apart:
-        st.markdown("**Where they disagree most**")
-        score_table.show(validity.disagreement(table).head(30), selected, key="disagreement_table", narrow=True)
-        st.caption("The 30 samples with the largest gap. Negative: CUD calls it harder than MRD does.")
+        _disagreement(table, selected)
+
+
+def _disagreement(table: pd.DataFrame, selected: str | None) -> None:
+    """The samples to which the scores give the most different places, and which of the two the outcome sided with."""
+    st.markdown("**Where they disagree most**")
+    furthest = validity.disagreement(table).head(N_APART)
+    if "rank_outcome" in table:
+        furthest["rank_outcome"] = furthest["sample_id"].map(table.set_index("sample_id")["rank_outcome"])
+        st.markdown(difficulty_words.sided(furthest))
+    score_table.show(furthest, selected, key="disagreement_table", narrow=True)
+    st.caption(f"The {len(furthest)} samples with the largest gap. Negative: CUD calls it harder than MRD does.")
 
 
 def selection(table: pd.DataFrame, rule: CohortRule, selected: str | None) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis import atomic, predictors, protocols, studies, validity
 from analysis.findings import mid_sentence
-from components import cached, equivalent_command, layout, palette
+from components import cached, equivalent_command, layout, palette, validity_quarters
 from components.validity_findings import findings
 from components.validity_plot import forest_figure
 
@@ -32,26 +32,34 @@ def show(study: studies.Study) -> None:
         )
         return
     main = table[table["analysis"] == "main"]
-    for line in findings(main):
-        st.markdown(f"- {line}")
-    names = cached.counted(study)
-    st.caption(
-        f"Observed difficulty is a sample's rank by answer NLL, averaged over the runs of a method, then over methods, after "
-        f"{len(names)} of {len(cached.run_records(study))} runs: those that more than halved the forget probability. No "
-        "predictor has seen a sample's own outcome. An interval that holds 0 cannot be told from no effect. Baselines, what a skeptic "
-        "would try, are grey. "
-        + predictors.POLARITY
-    )
+    _in_short(study, main)
     muted = main["predictor"].isin(predictors.BASELINES)
     label = main["predictor"] + np.where(main["spearman"].isna(), " (does not vary)", "")
     figure = forest_figure(main.assign(label=label), muted)
     st.plotly_chart(figure, theme=None, key="validity")
+    n_counted, n_runs = len(cached.counted(study)), len(cached.run_records(study))
+    st.caption(
+        "Observed difficulty is a sample's rank by answer NLL, averaged over the runs of a method, then over methods, after "
+        f"{n_counted} of {n_runs} runs: those that more than halved the forget probability. No predictor has seen a sample's own "
+        "outcome. An interval that holds 0 cannot be told from no effect. Baselines, what a skeptic would try, are grey. "
+        + predictors.POLARITY
+    )
     _table(main)
     equivalent_command.show(command(study))
     stable = st.expander("How stable is this?", key="stable", on_change="rerun", bind="query-params")
     if stable.open:
         with stable:
             _stability(study, table)
+
+
+def _in_short(study: studies.Study, main: pd.DataFrame) -> None:
+    """What the runs left of each quarter of the samples, by the scores and the best baseline; beside it what the numbers say."""
+    best, left = validity.best_baseline(main), cached.left_after_runs(study)
+    table = validity_quarters.quarters(cached.scores(study)[0], left, None if best is None else str(best["predictor"]))
+    picture, said = st.columns([4, 5], gap="medium")
+    if len(table):
+        picture.plotly_chart(validity_quarters.figure(table, float(left.mean())), theme=None, key="validity_quarters")
+    said.markdown("\n".join(f"- {line}" for line in findings(main)))
 
 
 def _table(main: pd.DataFrame) -> None:

@@ -31,8 +31,7 @@ if found is None:
     st.stop()
 
 scores, details = found
-observed = cached.observed(study)
-ranked = sample_picker.ranked(scores, set(scores["sample_id"]), observed)
+ranked = sample_picker.ranked(scores, set(scores["sample_id"]), cached.observed(study))
 headline = st.container()
 rule = cohort_rule.edit(ranked, key="cohort")
 cohort = cohorts.assign(ranked, rule)
@@ -45,9 +44,7 @@ headline.markdown(difficulty_words.takeaway(rule, cohort, left, main, len(cached
 score_form.anchor_warning(study, details)
 score_form.mrd_warning(scores)
 
-table = scores.assign(cohort=scores["sample_id"].map(cohort)).sort_values("rank_cud", kind="stable")
-if observed is not None:
-    table["observed_rank"] = table["sample_id"].map(observed)
+table = ranked.assign(cohort=ranked["sample_id"].map(cohort)).sort_values("rank_cud", kind="stable")
 selected = state.parameter("sample")
 selected = selected if selected in set(table["sample_id"]) else None
 score_panel.selection(table, rule, selected)

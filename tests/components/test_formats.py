@@ -1,8 +1,9 @@
 """Text from data, as Markdown that a page shows letter by letter."""
 
+import pandas as pd
 import pytest
 
-from components.formats import escape
+from components.formats import escape, fixed
 
 
 @pytest.mark.parametrize(("text", "markdown"), [
@@ -15,3 +16,11 @@ from components.formats import escape
 ])
 def test_nothing_is_left_to_be_read_as_markup(text, markdown):
     assert escape(text) == markdown
+
+
+@pytest.mark.parametrize(("values", "figures", "form"), [
+    ([0.001, 0.0033, 0.014], 2, "%.4f"), ([0.0426], 2, "%.3f"), ([1.2, 2.3, 4.5], 3, "%.2f"), ([120.0, 5600.0], 2, "%.0f"),
+    ([2e-9], 2, "%.1e"), ([0.0, 0.0], 2, "%.2f"), ([float("nan")], 2, "%.2f"), ([-0.05, float("nan")], 2, "%.3f"),
+])
+def test_a_column_has_one_number_of_digits(values, figures, form):
+    assert fixed(pd.Series(values), figures) == form
