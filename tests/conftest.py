@@ -4,17 +4,30 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from more, and wait long for them on a busy machine
 
-from jaxtyping import install_import_hook  # noqa: E402
+import inspect  # noqa: E402
 
-install_import_hook("analysis", "beartype.beartype")
+import jaxtyping  # noqa: E402
+
+shapes_checked = jaxtyping.jaxtyped
+
+
+def types_checked(*, typechecker):
+    """Shapes are compared where an annotation has any, which doubles the price of a call; elsewhere the types are all there is."""
+    def wrapped(made):
+        if inspect.isfunction(made) and not any(isinstance(a, str) or "jaxtyping." in repr(a) for a in made.__annotations__.values()):
+            return typechecker(made)
+        return shapes_checked(made, typechecker=typechecker)
+
+    return wrapped
+
+
+jaxtyping.jaxtyped = types_checked  # the hook writes this name above every function of analysis
+jaxtyping.install_import_hook("analysis", "beartype.beartype")
 
 import pytest  # noqa: E402
-import torch  # noqa: E402
 
-from tests.tiny_models import tiny_model  # noqa: E402
-
-torch.set_num_threads(1)  # tiny models gain nothing from more, and wait long for them on a busy machine
 
 @pytest.fixture(autouse=True, scope="session")
 def workspace_of_the_tests(tmp_path_factory):
@@ -63,6 +76,7 @@ def samples():
 def make_handle(tokenizer):
     """make_handle(kind) -> ModelHandle of a tiny random float64 model of that architecture."""
     from analysis.model import handle_of
+    from tests.tiny_models import tiny_model
 
     return lambda kind="gpt2", seed=0: handle_of(tiny_model(kind, len(tokenizer), seed), tokenizer, f"tiny {kind}")
 

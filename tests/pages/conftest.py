@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, app_test
 
 from analysis import atomic, store, studies
 from analysis.circuit import Circuit, select
@@ -16,6 +16,14 @@ from components import cached
 PAGES = Path(__file__).parents[2] / "pages"
 N_SAMPLES = 24
 INDEX = GraphIndex(4, 2, 2, 8)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_search_for_packages():
+    """Each AppTest asks all installed packages for components of theirs: most of a page's time, and none has any."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app_test.BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ def open_page(monkeypatch):
     monkeypatch.setattr(st, "page_link", lambda *args, **kwargs: None)
 
     def opened(name: str, **query: str | list[str]) -> AppTest:
-        page = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=20)
+        page = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=120)
         page.query_params.update({"study": "made"} | query)
         return page.run()
 
