@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import atomic, corruption, dataset, hub_data, model_files, model_source, place, studies, token_lengths
+from analysis import atomic, corruption, dataset, hub_data, model_files, model_source, place, plain_files, studies, token_lengths
 from analysis.data_shapes import Role
 from analysis.dataset import ReadSet
 from analysis.token_lengths import Reader
@@ -109,6 +109,17 @@ def left_out_csv(sets: dict[str, ReadSet]) -> bytes:
     """The rows that cannot be used: the set, row, column and cause."""
     rows = [{"set": name, **vars(error)} for name, found in sets.items() for error in found.errors]
     return atomic.csv_bytes(pd.DataFrame(rows, columns=["set", "row", "column", "cause"]))
+
+
+def read_left_out(file: Path) -> pd.DataFrame:
+    """The same again, from the study's folder. Raises ValueError if the file is damaged."""
+    try:
+        rows = pd.read_csv(file, dtype={"set": str, "row": int, "column": str, "cause": str}, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file}: expected the table of rows that were left out: {plain_files.one_line(error)}") from error
+    if list(rows) != ["set", "row", "column", "cause"]:
+        raise ValueError(f"{file}: expected columns set, row, column and cause, got {', '.join(map(str, rows))[:200]}")
+    return rows
 
 
 def free_slug(title: str) -> str:

@@ -10,11 +10,11 @@ from analysis import model_files, outcomes, runs, studies, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
 from components import cached_model, cohort_rule
-from components.cached_results import circuits, conflicts, forget_samples, retain_samples, scores, unusable
+from components.cached_results import circuits, conflicts, forget_samples, retain_samples, sample_set, scores, unusable
 from components.cached_results import stamp as _stamp
 from components.cached_results import stamps as _stamps
 
-__all__ = ["circuits", "conflicts", "forget_samples", "retain_samples", "scores", "unusable"]
+__all__ = ["circuits", "conflicts", "forget_samples", "retain_samples", "sample_set", "scores", "unusable"]
 
 RUN_FILES = ("samples.csv", "manifest.json", "config.yaml")  # a run is read anew when one of them changed
 HASHES = {

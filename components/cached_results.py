@@ -69,11 +69,16 @@ def _changed(of: studies.Study, record: dict) -> str | None:
 
 
 def forget_samples(of: studies.Study) -> list[dataset.Sample]:
-    return _samples(of.forget, stamp(of.forget))
+    return sample_set(of.forget)[0]
 
 
 def retain_samples(of: studies.Study) -> list[dataset.Sample]:
-    return _samples(of.retain, stamp(of.retain))
+    return sample_set(of.retain)[0]
+
+
+def sample_set(path: Path) -> tuple[list[dataset.Sample], list[dataset.RowError]]:
+    """A set's samples, and what is wrong with its other rows (`dataset.read_samples`); raises DataError."""
+    return _sample_set(path, stamp(path))
 
 
 def stamp(path: Path) -> float:
@@ -110,5 +115,5 @@ def _circuits(folder: Path, files: Stamps):
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _samples(path: Path, changed: float):
-    return dataset.read_samples(path)[0]
+def _sample_set(path: Path, changed: float):
+    return dataset.read_samples(path)

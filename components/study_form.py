@@ -6,6 +6,7 @@ import streamlit as st
 
 from analysis import studies, study_making, token_lengths
 from components import cached_uploads, demo_mode, equivalent_command, layout, study_upload
+from components.study_model import size
 from components.study_upload import Chosen
 
 MODEL_HELP = """`embedded`, the path of a Hugging Face folder on this machine, or a hub id `OWNER/NAME[@REVISION]`, which is recorded
@@ -73,16 +74,12 @@ def _said(about: dict) -> None:
     memory, kind = about["memory"], "On the hub; it is downloaded when it is first computed"
     if "type" in about:
         kind = f"Type {layout.escape(str(about['type']))}, reads {about['max_length'] or 'an unknown number of'} tokens"
-    needed = "an unknown amount" if memory.needed is None else _size(memory.needed)
-    st.caption(f"{kind}. Loading takes {needed} of memory; {_size(memory.free)} are free.")
+    needed = "an unknown amount" if memory.needed is None else size(memory.needed)
+    st.caption(f"{kind}. Loading takes {needed} of memory; {size(memory.free)} are free.")
     if memory.refusal:
         layout.problem("This model does not fit into memory.", memory.refusal)
     elif memory.unknown:
         st.text(memory.unknown)
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
 def _sets(model: ChosenModel, key: str) -> dict[str, Chosen]:

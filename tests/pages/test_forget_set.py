@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from analysis import atomic, dataset, studies
-from components import cached_uploads, study_card
+from analysis.dataset import Sample
+from components import cached_uploads, study_card, study_model
 from tests.pages.test_own_pages import words
 
 ROWS = b'{"prompt": "Q1?", "reply": "A1"}\n{"prompt": "Q2?", "reply": ""}\n'
@@ -30,11 +32,33 @@ def with_model(made_up_study, tmp_path):
 def test_parameters_and_memory_are_counted_from_the_headers(with_model, open_page):
     page = open_page("forget_set")
     assert not page.exception
-    assert [m.value for m in page.metric] == [r"\<b\>gpt2", "2", "4", "8", "1,000", "8,048"]
-    assert study_card.memory(2**20) == (
-        "Weights in memory: 4.0 MiB in float32, 2.0 MiB in bfloat16; computed in float32. A run needs several times that: see Unlearn."
-    )
-    assert "not computed: needs the model's safetensors" in study_card.memory(0)
+    assert [m.value for m in page.metric] == [r"\<b\>gpt2", "2", "4", "8", "8,048", "32 kB", "CPU"]
+    said = " ".join(text.value for text in page.text)
+    assert f"{with_model}. 8,048 parameters, computed in float32" in said and 'asked as in "Question: Question 0? Answer:"' in said
+
+
+def test_what_is_said_of_a_model_is_what_holds_for_it(made_up_study, tmp_path):
+    asked = Sample("a", "Q?", "A", "forget", 0)
+    study, absent = (replace(made_up_study, model=name) for name in (str(tmp_path), "owner/name"))
+    assert "chat template" not in study_model._asked(study, tmp_path, asked)
+    assert study_model._asked(absent, None, asked).endswith('of its tokenizer if it has one, else as "Question: Q? Answer:".')
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    assert study_model._asked(study, tmp_path, asked) == 'It is asked by the chat template of its tokenizer, such as "Q?".'
+    assert "chat template" not in study_model._asked(replace(study, chat=False), tmp_path, asked)
+    assert "beginning of a text" in study_model._asked(study, tmp_path, replace(asked, is_text=True))
+    assert "share 2 keys and values" in study_model._words(study, {"num_attention_heads": 8, "num_key_value_heads": 2}, 0)[-1]
+    assert study_model._words(study, {"num_attention_heads": 8, "num_key_value_heads": 8}, 0) == []
+    assert "not on this machine yet" in study_model._name(absent, {}) and study_model._name(study, {"a": 1}) == f"{tmp_path}."
+    assert [study_model.compact(n) for n in (950, 12_345, 1_742_080, 7_241_732_096)] == ["950", "12,345", "1.74 M", "7.24 B"]
+    assert [study_model.size(n) for n in (32_192, 6_968_320, 14_500_000_000)] == ["32 kB", "7.0 MB", "14.5 GB"]
+
+
+def test_what_samples_bring_beyond_question_and_answer_is_counted():
+    plain = Sample("a", "Q?", "A", "forget", 0)
+    rich = replace(plain, corrupted_question="R?", meta={"perturbed_answer": ["B"], "paraphrased_answer": "C"})
+    assert study_card.brings([plain]) == "None has a corrupted question, false answers or a paraphrase."
+    assert study_card.brings([rich, plain]).startswith("Of these, 1 have a corrupted question")
+    assert study_card.brings([rich]).count("all have") == 3
 
 
 @pytest.mark.slow
@@ -90,6 +114,11 @@ def test_an_upload_shows_how_it_is_read_and_makes_a_study_without_its_bad_rows(m
     assert studies.sources(study)["forget"] == {"file": "mine.jsonl", "read_as": "the columns that were named", "n_left_out": 1}
     again = open_page("forget_set", study="mine")
     assert not again.exception and "From mine.jsonl, read as the columns that were named; 1 rows were left out." in words(again)
+    again = open_page("forget_set", study="mine", left_out="true")
+    assert [frame.value for frame in again.dataframe if "cause" in frame.value][0].to_dict("records") == left_out.to_dict("records")
+    study.forget.with_name(studies.LEFT_OUT).write_text("set,row\nforget,x\n")
+    again = open_page("forget_set", study="mine", left_out="true")
+    assert not again.exception and "The list of rows that were left out cannot be read." in words(again)
 
 
 @pytest.mark.slow

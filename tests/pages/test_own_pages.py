@@ -146,7 +146,7 @@ def test_an_odd_model_config_is_not_shown(made_up_study, open_page, tmp_path, co
         "title": "t", "model": str(tmp_path / "model"), "forget": "forget.jsonl", "retain": "retain.jsonl",
     })
     page = open_page("forget_set")
-    assert not page.exception and [m.value for m in page.metric] == ["known once loaded"]
+    assert not page.exception and [m.value for m in page.metric] == ["known once loaded", "CPU"]
 
 
 @pytest.mark.parametrize(("left", "warned"), [(0.98, True), (0.2, False)])
