@@ -2,6 +2,7 @@
 
 import random
 import warnings
+from functools import cache
 from itertools import product
 
 import pytest
@@ -20,15 +21,22 @@ def circuit(*gates: tuple[str, str, str]) -> LogicalCircuit:
     return LogicalCircuit(tuple(Gate(target, kind, tuple(inputs.split())) for target, kind, inputs in gates))
 
 
+KINDS = st.sets(st.sampled_from(["AND", "OR", "ADDER"]), max_size=2)
+
+
+@cache  # Hypothesis examines a strategy when it is first drawn from: more work than the draw
+def inputs_from(sources: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(sources), min_size=1, max_size=3, unique=True)
+
+
 @st.composite
 def circuits(draw, nodes=NODES):
     """Any gates over some of `nodes`; a target may have none, one or several kinds."""
     gates = []
     for target in (*nodes, "logits"):
-        sources = [source for source in FEEDS[target] if source in nodes]
-        for kind in draw(st.sets(st.sampled_from(["AND", "OR", "ADDER"]), max_size=2)) if sources else ():
-            inputs = draw(st.lists(st.sampled_from(sources), min_size=1, max_size=3, unique=True))
-            gates.append(Gate(target, kind, tuple(inputs)))
+        sources = tuple(source for source in FEEDS[target] if source in nodes)
+        for kind in draw(KINDS) if sources else ():
+            gates.append(Gate(target, kind, tuple(draw(inputs_from(sources)))))
     return LogicalCircuit(tuple(sorted(gates, key=lambda gate: (gate.target, gate.kind))))
 
 
@@ -45,7 +53,7 @@ def sides():
     return st.tuples(circuits(), st.lists(circuits(), min_size=1, max_size=2))
 
 
-quick_and_slow = pytest.mark.parametrize("n_examples", [40, pytest.param(200, marks=pytest.mark.slow)])
+quick_and_slow = pytest.mark.parametrize("n_examples", [25, pytest.param(100, marks=pytest.mark.slow)])
 
 
 def for_all(n_examples, *strategies):

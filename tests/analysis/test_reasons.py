@@ -51,7 +51,7 @@ class Enumeration:
 def test_each_proof_is_a_refutation_and_minimal(n_examples):
     kinds = []
 
-    @for_all(n_examples // 4, sides())
+    @for_all(n_examples // 2, sides())
     def check(two_sides):
         found = find_conflicts(*two_sides)
         with Prover(*two_sides, deadline=float("inf")) as prover:
