@@ -5,13 +5,14 @@ if __name__ == "__main__":
 
     study = layout.begin("Lethe", "See which memories a language model will give up, which it will keep, and through which circuits.")
     known = overview.collect(study)
+    overview.opening(known)
     overview.headline(known)
     overview.steps(known)
     try:
         tour.cards(tour.stops(study), study)
     except ValueError as error:
         layout.problem("The forget set cannot be read.", str(error))
-    overview.takeaways(known)
+    overview.methods(known)
     workspace_panel.show()
     layout.computed(overview.EXPLANATION, overview.record(study))
 else:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from analysis import model_files, outcomes, runs, studies, validity
 from analysis.circuit import Circuit
+from analysis.course import mean_course
 from analysis.observed import counts, observed_difficulty
 from components import cached_model, cohort_rule
 from components.cached_results import circuits, conflicts, forget_samples, retain_samples, sample_set, scores, unusable
@@ -44,7 +45,7 @@ def held_out(of: studies.Study) -> pd.DataFrame | None:
 
 @st.cache_data(max_entries=8, show_spinner="Comparing scores with outcomes", hash_funcs={studies.Study: repr})
 def _held_out(of: studies.Study, files: tuple, run_stamps: tuple[tuple[str, float], ...], unused: tuple) -> pd.DataFrame:
-    found = [run for run in (runs.read_run(Path(folder)) for folder, _ in run_stamps) if counts(run)]
+    found = _counted(run_stamps)
     alone = [of.results / "alone"] if (of.results / "alone" / "alone.csv").is_file() else []
     digest = validity.inputs_digest(of.results / "scores", of.results / "circuits", found, alone)
     table = validity.read_table(of.results / "validity.csv", digest)
@@ -71,9 +72,23 @@ def left_after_runs(of: studies.Study) -> pd.Series | None:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _left_after_runs(stamps: tuple[tuple[str, float], ...]) -> pd.Series | None:
-    found = [run for run in (runs.read_run(Path(folder)) for folder, _ in stamps) if counts(run)]
+    found = _counted(stamps)
     left = [run.samples.set_index("sample_id")["probability_after"] for run in found]
     return pd.concat(left, axis=1).mean(axis=1) if found else None
+
+
+def course(of: studies.Study) -> pd.DataFrame | None:
+    """Each sample's answer probability over the runs that count, as their mean (`analysis.course`); None if none was measured."""
+    return _course(_run_stamps(of))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _course(stamps: tuple[tuple[str, float], ...]) -> pd.DataFrame | None:
+    return mean_course(_counted(stamps))
+
+
+def _counted(stamps: tuple[tuple[str, float], ...]) -> list[runs.Run]:
+    return [found for found in (run(Path(folder)) for folder, _ in stamps) if counts(found)]
 
 
 def _run_stamps(of: studies.Study) -> tuple[tuple[str, float], ...]:
@@ -135,7 +150,7 @@ def _tensor_shapes(folder: Path, files: tuple[tuple[str, float], ...]) -> dict[s
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _observed(stamps: tuple[tuple[str, float], ...]) -> tuple[pd.Series | None, list[str]]:
-    found = [run for run in (runs.read_run(Path(folder)) for folder, _ in stamps) if counts(run)]
+    found = _counted(stamps)
     return (observed_difficulty(found) if found else None), [run.record.name for run in found]
 
 

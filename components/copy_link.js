@@ -21,9 +21,11 @@ function copiedByHand(text) {
   return done;
 }
 
-export default function ({ parentElement }) {
-  const said = parentElement.querySelector(".said");
-  parentElement.querySelector("button").onclick = async () => {
+export default function ({ parentElement, setTriggerValue }) {
+  const said = parentElement.querySelector(".said"), button = parentElement.querySelector("button");
+  // Charts are coloured on the server: when the theme changes, which the button's background shows, they must be drawn again.
+  button.ontransitionend = (event) => { if (event.propertyName === "background-color") setTriggerValue("theme", Date.now()); };
+  button.onclick = async () => {
     said.textContent = (await copied(window.location.href)) ? "Copied" : "Copy it from the address bar";
     clearTimeout(parentElement.fading);
     parentElement.fading = setTimeout(() => { said.textContent = ""; }, 4000);

@@ -1,4 +1,5 @@
-"""A button that copies the page's exact address: the address holds all that the page shows."""
+"""A button that copies the page's exact address: the address holds all that the page shows. It also has the page drawn again when the
+browser's theme changes."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ HERE = Path(__file__).parent
 
 def show(*, key: str) -> None:
     """`key` tells the page's button from that of a dialog above it."""
-    _component()(key=key)
+    _component()(key=key, on_theme_change=lambda: None)
 
 
 @cache

@@ -1,6 +1,5 @@
-"""The overview's parts: headline numbers, the strip of steps with their state, and what was found, in plain words."""
+"""The overview's parts: a picture of what unlearning did, headline numbers, the strip of steps with their state, what methods leave."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -8,16 +7,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import atomic, dataset, outcomes, runs, studies
+from analysis import dataset, outcomes, runs, studies
 from analysis.observed import CONTROL
-from components import cached, conflict_source, layout, state
-from components.validity_findings import findings
+from components import cached, conflict_source, layout, overview_plot, state, tour
 
 
 @dataclass(frozen=True)
 class Overview:
     """What is known of a study so far; None = not computed."""
 
+    study: studies.Study
     n_forget: int
     n_retain: int
     scores: pd.DataFrame | None
@@ -41,7 +40,7 @@ def collect(study: studies.Study) -> Overview:
         main = None if main is None else main[main["analysis"] == "main"]
     except ValueError:  # the Difficulty page says why
         main = None
-    return Overview(n_forget, n_retain, scores, n_circuits, cached.run_records(study), main, _conflicts(study))
+    return Overview(study, n_forget, n_retain, scores, n_circuits, cached.run_records(study), main, _conflicts(study))
 
 
 def _conflicts(study: studies.Study) -> str:
@@ -53,14 +52,45 @@ def _conflicts(study: studies.Study) -> str:
         return "not shown"
 
 
+def opening(overview: Overview) -> None:
+    """What this is about, in a sentence and a picture, both from measured numbers; what is missing for them where there are none."""
+    if not overview.n_forget:
+        return
+    course, ends = cached.course(overview.study), tour.ends_of(overview.study)
+    said, drawn = st.columns([4, 7], gap="large", vertical_alignment="center")
+    with said:
+        both = f"forget {overview.n_forget:,} things that it knows, and to keep {overview.n_retain:,}"
+        st.header(f"A language model is told to {both}.", anchor=False)
+        if course is None or ends is None or not {ends.hard, ends.easy} <= set(course.loc["forget"].index):
+            st.markdown("Which will resist? Nothing is unlearned here yet: after a run each one's fate is drawn in this place.")
+            st.page_link(layout.PAGES["Unlearn"], label="Start a run", query_params=state.carried())
+            return
+        st.markdown(_fates(course, ends))
+        first = tour.stops(overview.study)[0]
+        st.page_link(layout.PAGES[first.page], label="Take the tour: five stops", query_params=tour.address(first, 1, overview.study))
+    with drawn:
+        both = {"hard": ends.hard, "easy": ends.easy}
+        questions = {sample.id: sample.question for sample in cached.forget_samples(overview.study)}
+        st.plotly_chart(overview_plot.figure(course, both, questions), theme=None, config={"displayModeBar": False}, key="opening",
+                        alt="Answer probability of each memory over the course of unlearning")
+
+
+def _fates(course: pd.DataFrame, ends: tour.Ends) -> str:
+    half = course[0.5].loc["forget"]
+    return (
+        f"Some go at once, others resist: halfway through unlearning the answer that goes first has a probability of "
+        f"**{half[ends.easy]:.2f}** left, the one that goes last **{half[ends.hard]:.2f}**. Each gray line is one memory, the mean of "
+        f"{ends.n_runs} run{'s' if ends.n_runs > 1 else ''}.\n\nWhich ones resist, could one have known, through which circuits are "
+        "they recalled, and are they really gone?"
+    )
+
+
 def headline(overview: Overview) -> None:
     """Four numbers, each with its unit; missing ones say what they need."""
     values = [
-        ("Samples to forget", f"{overview.n_forget:,}", f"beside {overview.n_retain:,} to keep"),
-        ("Circuits drawn", f"{overview.n_circuits:,}" if overview.n_circuits else "-",
-         "one per sample" if overview.n_circuits else "not computed: see Circuit explorer"),
-        ("Unlearning runs", str(len(overview.records)),
-         _best(overview.records)),
+        ("Memories to forget", f"{overview.n_forget:,}", f"beside {overview.n_retain:,} to keep"),
+        ("Left by the best run", *_best(overview.records)),
+        ("Back after relearning", *_back(overview.study)),
         ("CUD against outcome", *_against_outcome(overview)),
     ]
     for column, (label, value, note) in zip(st.columns(4), values, strict=True):
@@ -69,15 +99,24 @@ def headline(overview: Overview) -> None:
             st.caption(note)
 
 
-def _best(records: list[runs.RunRecord]) -> str:
+def _best(records: list[runs.RunRecord]) -> tuple[str, str]:
     """The least that a run left, of those that kept the retain set: one that loses everything forgets, too."""
     if not records:
-        return "start one on Unlearn"
+        return "-", "not computed: needs a run"
     best = outcomes.best(records)
     if best is None:
-        return f"none keeps a retain probability of {outcomes.KEPT}"
-    left = f"lowest forget probability {best.forget_probability:.2f} ({layout.escape(best.method)})"
-    return f"{left} where retain stays at {outcomes.KEPT} or more"
+        return "-", f"no run keeps a retain probability of {outcomes.KEPT}"
+    kept = f"{layout.escape(best.method)} keeps {best.retain_probability:.2f} of the rest"
+    return f"{best.forget_probability:.2f}", f"answer probability, from {best.forget_before:.2f}; {kept}"
+
+
+def _back(study: studies.Study) -> tuple[str, str]:
+    found = tour.relearned(study)
+    if found is None:
+        return "-", "not computed: needs an evaluated run"
+    _, steps, back, control = found
+    beside = "" if control is None else f"; {control:.2f} had it never known them"
+    return f"{back:.2f}", f"of that run's others, {steps} steps on a few{beside}"
 
 
 def _against_outcome(overview: Overview) -> tuple[str, str]:
@@ -90,16 +129,16 @@ def _against_outcome(overview: Overview) -> tuple[str, str]:
     if pd.isna(cud["spearman"]):
         return "-", "not defined: CUD or the outcome is the same for all samples"
     beyond = "nothing left" if pd.isna(cud["given_baselines"]) else f"{cud['given_baselines']:.2f}"
-    return f"{cud['spearman']:.2f}", f"Spearman, held out; {beyond} beyond baselines"
+    return f"{cud['spearman']:.2f}", f"rank correlation, held out; {beyond} beyond baselines"
 
 
 def steps(overview: Overview) -> None:
     """The way through the app, each step with its state and a link."""
     done = overview.scores is not None
     ways = [
-        ("Load", "Forget set", f"{overview.n_forget} samples" if overview.n_forget else "nothing loaded"),
-        ("Score", "Difficulty", f"{len(overview.scores)} scored" if done else "not computed"),
-        ("Circuits", "Circuit explorer", f"{overview.n_circuits} circuits" if overview.n_circuits else "not computed"),
+        ("Load", "Forget set", f"{overview.n_forget:,} samples" if overview.n_forget else "nothing loaded"),
+        ("Score", "Difficulty", f"{len(overview.scores):,} scored" if done else "not computed"),
+        ("Circuits", "Circuit explorer", f"{overview.n_circuits:,} circuits" if overview.n_circuits else "not computed"),
         ("Compare", "Easy vs hard", "ready" if done and overview.n_circuits else "needs circuits"),
         ("Conflicts", "Conflict map", overview.conflicts),
         ("Unlearn", "Unlearn", "ready"),
@@ -109,38 +148,31 @@ def steps(overview: Overview) -> None:
     ways = [way for way in ways if way[1] in layout.PAGES]
     st.header("The way through", anchor=False)
     for column, (number, (label, page, now)) in zip(st.columns(len(ways)), enumerate(ways, 1), strict=True):
-        with column.container(border=True, height="stretch"):
+        with column.container(border=True, height="stretch", gap=None):
             st.page_link(layout.PAGES[page], label=f"{number}. {label}", query_params=state.carried())
             st.caption(now)
 
 
-def takeaways(overview: Overview) -> None:
-    """What the numbers say, in sentences made from them."""
-    st.header("What was found here", anchor=False)
-    st.caption(
-        "CUD, circuit-guided unlearning difficulty, compares a sample's circuit with those of easy and hard samples. MRD, memory "
-        "removal difficulty, is low where the answer hardly moves when the weights do. Neither has seen what unlearning does to "
-        "the sample."
-    )
-    if overview.scores is None:
-        st.caption("Nothing yet: compute the scores on the Difficulty page.")
-        return
-    if overview.validity is not None:
-        for line in findings(overview.validity):
-            st.markdown(f"- {line}")
+def methods(overview: Overview) -> None:
+    """What each method leaves of both sets, and where the findings stand."""
     if len(spread := _spread(overview.records)):
-        st.markdown("Mean answer probability after unlearning, by method")
-        widths = {"Method": st.column_config.TextColumn(width=170)}
-        st.dataframe(spread, hide_index=True, width="content", column_config=widths, alt="Forget and retain probability by method")
-        st.download_button("Download this table (CSV)", atomic.csv_bytes(spread), "methods.csv", "text/csv", on_click="ignore")
+        st.header("What each method leaves", anchor=False)
+        number = {"format": "%.2f", "width": 170}
+        st.dataframe(spread, hide_index=True, width="content", alt="Forget and retain probability by method", column_config={
+            "Method": st.column_config.TextColumn(width=300),
+            "Left of the forget set": st.column_config.NumberColumn(help="Mean answer probability over its runs", **number),
+            "Kept of the retain set": st.column_config.NumberColumn(help="Mean answer probability over its runs", **number),
+        })
 
 
 EXPLANATION = """
-Everything on this page is read from the study's results; no model is loaded. Observed difficulty is a memory's rank by the loss that
-unlearning leaves, averaged over seeds, then methods. CUD's anchors for one half of the forget set come from unlearning runs on the
-other half alone. Correlations are Spearman's with 95% bootstrap intervals over memories. A word such as *foretells* is only used where
-the interval leaves out 0. The two memories of the tour are those with the highest and the lowest observed difficulty. All tables are on
-the Report page, to take away.
+Everything on this page is read from the study's results; no model is loaded. The picture shows the mean over the runs that count
+(named below), over the share of each run's epochs: the hardest and the easiest memory are those with the highest and the lowest
+observed difficulty, a memory's rank by the loss that unlearning leaves, averaged over seeds, then methods. CUD, circuit-guided
+unlearning difficulty, compares a sample's circuit with those of easy and hard samples; MRD, memory removal difficulty, is low where
+the answer hardly moves when the weights do. Neither has seen what unlearning does to the sample. Correlations are Spearman's with 95%
+bootstrap intervals over memories. A word such as *foretells* is only used where the interval leaves out 0. All findings and tables
+are on the Report page.
 """
 
 
@@ -155,20 +187,27 @@ def record(study: studies.Study) -> dict[str, Any]:
 
 
 def _spread(records: list[runs.RunRecord]) -> pd.DataFrame:
-    """Each method's means over its runs; those under a mask are another thing, and left out."""
-    methods: dict[str, list[runs.RunRecord]] = {}
-    for record in records:
-        if record.retain_probability is not None and record.mask == "none":
-            methods.setdefault(record.method, []).append(record)
+    """Means over runs that differ in nothing but their seed, as far as records say; those under a mask are another thing: left out."""
+    groups: dict[tuple, list[runs.RunRecord]] = {}
+    for r in records:
+        if r.retain_probability is not None and r.mask == "none":
+            groups.setdefault((r.method, r.n_epochs, r.learning_rate, r.sampling, r.n_samples), []).append(r)
+    methods = [method for method, *_ in groups]
     return pd.DataFrame([{
-        "Method": f"{method} (control)" if method == CONTROL else method,
-        "Left of the forget set": _mean(r.forget_probability for r in found),
-        "Kept of the retain set": _mean(r.retain_probability for r in found), "Runs": len(found),
-    } for method, found in methods.items()])
+        "Method": _named(found[0], methods.count(found[0].method) > 1),
+        "Left of the forget set": fmean(r.forget_probability for r in found),
+        "Kept of the retain set": fmean(r.retain_probability for r in found), "Runs": len(found),
+    } for found in groups.values()])
 
 
-def _mean(values: Iterable[float]) -> str:
-    return f"{fmean(values):.2f}"
+def _named(record: runs.RunRecord, several: bool) -> str:
+    """The method; where it ran with several settings, with those of the record."""
+    role = ["control"] if record.method == CONTROL else []
+    if several:
+        role += ([] if record.sampling == "Uniform" else [record.sampling])
+        known = record.n_epochs and record.learning_rate
+        role.append(f"{_count(record.n_epochs, 'epoch')} at {record.learning_rate:g}" if known else "settings not recorded")
+    return f"{record.method} ({', '.join(role)})" if role else record.method
 
 
 def _count(n: int, what: str) -> str:

@@ -20,11 +20,11 @@ def colours() -> dict[str, str]:
 
 
 def style(figure, *, height: int = 320):
-    """Give a plotly figure the house style: transparent, thin grid, room for axis titles, legend above."""
+    """Give a plotly figure the house style: the page's font, transparent, thin grid, room for axis titles, legend above."""
     c = colours()
     figure.update_layout(
         height=height, margin={"l": 8, "r": 8, "t": 36, "b": 8}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": c["text"], "size": 13}, hoverlabel={"font_size": 13},
+        font={"color": c["text"], "size": 13, "family": st.get_option("theme.font")}, hoverlabel={"font_size": 13},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "title_text": ""},
     )
     axis = {"gridcolor": c["grid"], "zerolinecolor": c["grid"], "linecolor": c["grid"], "automargin": True, "title_font_size": 13}

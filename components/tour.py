@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from analysis import outcomes, studies
+from analysis import outcomes, runs, studies
 from analysis.circuit import Circuit
 from analysis.depth import depth_readouts
 from analysis.evaluation_metrics import RELEARN_STEPS, after_relearning
@@ -42,7 +42,7 @@ class Ends:
 
 def stops(study: studies.Study) -> list[Stop]:
     """Everything from disk, no model is loaded. Raises ValueError if the forget set cannot be read."""
-    ends = _ends(study)
+    ends = ends_of(study)
     hard = {"sample": ends.hard} if ends else {}
     pair = {"left": ends.easy, "right": ends.hard} if ends else {}
     main = _main_part(study)
@@ -97,7 +97,7 @@ def address(stop: Stop, number: int, study: studies.Study) -> dict[str, str]:
     return {"study": study.slug} | stop.query | {PARAMETER: str(number)}
 
 
-def _ends(study: studies.Study) -> Ends | None:
+def ends_of(study: studies.Study) -> Ends | None:
     observed, left = cached.observed(study), cached.left_after_runs(study)
     if observed is None or left is None:
         return None
@@ -178,24 +178,31 @@ def _durability(study: studies.Study) -> dict[str, str]:
     """The part of the page that shows how long forgetting lasts, with the run that is spoken of in focus."""
     records = cached.run_records(study)
     best, known = outcomes.best(records), outcomes.by_id(records)
-    return {"part": "Durability"} | ({} if best is None else {"run": next(name for name in known if known[name] == best)})
+    return {"view": "Durability"} | ({} if best is None else {"run": next(name for name in known if known[name] == best)})
 
 
-def _lasting(study: studies.Study) -> str | None:
+def relearned(study: studies.Study) -> tuple[runs.RunRecord, int, float, float | None] | None:
+    """The run that forgets most while it keeps the rest, the steps of relearning that were measured on it, and the forget probability
+    after them: in its model, and in the control that never knew the set. None if it was not measured."""
     best = outcomes.best(cached.run_records(study))
     try:
         evaluation = None if best is None else cached.evaluation(best.folder)
     except ValueError:  # the Outcomes page says why
         return None
     found = _relearned({} if evaluation is None else evaluation.summary)
+    return None if best is None or found is None else (best, *found)
+
+
+def _lasting(study: studies.Study) -> str | None:
+    found = relearned(study)
     if found is None:
         return None
-    steps, relearned, control = found
+    best, steps, back, control = found
     beside = "" if control is None else f"; in a model that never knew them, {control:.2f}"
     return (
         f"{escape(best.name)} leaves the forget set a probability of {best.forget_probability:.2f} and keeps "
         f"{best.retain_probability:.2f} of the rest. After {steps} steps of relearning a few memories "
-        f"the others are back at {relearned:.2f}{beside}."
+        f"the others are back at {back:.2f}{beside}."
     )
 
 

@@ -1,31 +1,57 @@
-"""The overview's table of what methods leave: one mean per method, whatever runs it has."""
+"""The overview's picture, and its table of what methods leave: a mean over runs of the same settings."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
 from analysis.runs import RunRecord
-from components import overview
+from components import overview, overview_plot
 
 RUN = RunRecord("a", Path("a"), True, "NPO", None, None, 0, 10, 1, 0.99, 0.1, 0.99, 0.8, None)
 
 
 def rows(records: list[RunRecord]) -> list[list]:
-    return overview._spread(records).values.tolist()
+    return overview._spread(records).round(3).values.tolist()
 
 
 def test_each_method_is_said_once_with_the_means_of_its_runs():
     records = [RUN, replace(RUN, name="b", forget_probability=0.3, retain_probability=0.9), replace(RUN, name="c", method="RMU")]
-    assert rows(records) == [["NPO", "0.20", "0.85", 2], ["RMU", "0.10", "0.80", 1]]
+    assert rows(records) == [["NPO", 0.2, 0.85, 2], ["RMU", 0.1, 0.8, 1]]
+
+
+def test_runs_of_other_settings_do_not_enter_a_methods_mean():
+    preset = replace(RUN, n_epochs=10, learning_rate=1e-3)
+    records = [preset, replace(preset, name="short", n_epochs=1, forget_probability=0.9), replace(preset, method="RMU")]
+    assert rows(records) == [["NPO (10 epochs at 0.001)", 0.1, 0.8, 1], ["NPO (1 epoch at 0.001)", 0.9, 0.8, 1], ["RMU", 0.1, 0.8, 1]]
 
 
 def test_a_run_without_a_retain_figure_is_left_out():
     assert rows([replace(RUN, retain_probability=None)]) == []
-    assert rows([RUN, replace(RUN, mask="clue", forget_probability=0.9)]) == [["NPO", "0.10", "0.80", 1]]
+    assert rows([RUN, replace(RUN, mask="clue", forget_probability=0.9)]) == [["NPO", 0.1, 0.8, 1]]
 
 
 def test_the_headline_is_of_a_run_that_kept_the_rest():
     control = replace(RUN, method="GradAscent", forget_probability=0.0)
     records = [replace(RUN, forget_probability=0.01, retain_probability=0.5), RUN, control]
-    assert overview._best(records) == "lowest forget probability 0.10 (NPO) where retain stays at 0.8 or more"
-    assert overview._best(records[:1]) == "none keeps a retain probability of 0.8"
-    assert rows([control]) == [["GradAscent (control)", "0.00", "0.80", 1]]
+    assert overview._best(records) == ("0.10", "answer probability, from 0.99; NPO keeps 0.80 of the rest")
+    assert overview._best(records[:1]) == ("-", "no run keeps a retain probability of 0.8")
+    assert rows([control]) == [["GradAscent (control)", 0.0, 0.8, 1]]
+
+
+def test_labels_beside_lines_keep_apart_and_keep_their_order():
+    places = overview_plot.apart({"kept": 0.95, "hard": 0.94, "easy": 0.0}, 0.24)
+    assert 0 < places["easy"] < places["hard"] < places["kept"] <= 1
+    assert places["kept"] - places["hard"] == pytest.approx(0.24)
+    assert overview_plot.apart({"kept": 0.9, "hard": 0.5}, 0.24) == {"kept": 0.9, "hard": 0.5}
+
+
+def test_the_picture_names_three_lines_and_has_every_memory():
+    index = pd.MultiIndex.from_tuples([("forget", "a"), ("forget", "b"), ("forget", "c"), ("retain", "r")])
+    course = pd.DataFrame([[1.0, 0.4], [1.0, 0.0], [1.0, 0.2], [1.0, 0.9]], index=index, columns=[0.0, 1.0])
+    chart = overview_plot.figure(course, {"hard": "a", "easy": "b"}, {"a": "<b>A?</b>", "b": "B?", "c": "C?"})
+    assert len(chart.data) == 4 and set(chart.data[0].text) == {"&lt;b&gt;A?&lt;/b&gt;", "B?", "C?"}
+    said = [note.text for note in chart.layout.annotations]
+    assert "0.40" in said[0] and "&lt;b&gt;A?" in said[0] and "0.00" in said[1] and "0.90" in said[2]
+    assert len(overview_plot.figure(course.loc[["forget"]], {"hard": "a", "easy": "b"}, {"a": "A?", "b": "B?"}).data) == 3

@@ -30,7 +30,7 @@ def test_the_longest_relearning_is_said_beside_its_control():
 
 
 def test_the_two_memories_are_those_that_runs_removed_last_and_first():
-    ends = tour._ends(SHIPPED)
+    ends = tour.ends_of(SHIPPED)
     observed, left = cached.observed(SHIPPED), cached.left_after_runs(SHIPPED)
     assert observed[ends.hard] == observed.min() and observed[ends.easy] == observed.max()
     assert ends.left[ends.hard] == left[ends.hard] > ends.left[ends.easy]

@@ -17,7 +17,7 @@ def overview(monkeypatch):
     monkeypatch.setattr(st, "page_link", lambda *args, **kwargs: None)
 
     def opened():
-        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+        page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
         page.query_params["study"] = "made"
         return page.run()
 
@@ -32,14 +32,14 @@ def words(page) -> str:
 def test_overview_without_results_says_what_is_missing(made_up_study, overview):
     page = overview()
     assert not page.exception
-    assert [m.value for m in page.metric] == ["24", "-", "0", "-"]
-    assert "not computed: needs scores and a run" in words(page)
+    assert [m.value for m in page.metric] == ["24", "-", "-", "-"]
+    assert "not computed: needs scores and a run" in words(page) and "Nothing is unlearned here yet" in words(page)
 
 
 def test_overview_with_scores_counts_them(scored_study, overview):
     page = overview()
     assert not page.exception
-    assert [m.value for m in page.metric] == ["24", "24", "0", "-"]
+    assert [m.value for m in page.metric] == ["24", "-", "-", "-"]
     assert "24 scored" in words(page)
 
 
