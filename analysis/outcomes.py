@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import atomic, plain_files
+from analysis import atomic, plain_files, store, studies
 from analysis.observed import CONTROL
 from analysis.runs import RunRecord, config_of
 
@@ -115,6 +115,15 @@ def best(records: list[RunRecord]) -> RunRecord | None:
     """The run that left the least of the forget set, of those that kept the retain set and are no control; None without one."""
     able = [r for r in records if r.method != CONTROL and r.retain_probability is not None and r.retain_probability >= KEPT]
     return min(able, key=lambda r: r.forget_probability, default=None)
+
+
+def reference(study: studies.Study) -> float | None:
+    """The forget probability of a model that never saw the forget set; known of the embedded study alone, which brings such a model."""
+    made = provenance(store.DATA / "manifest.json") if study.slug == "embedded" else {}
+    try:
+        return float(made["memorisation"]["retain_model"]["split"]["forget"]["mean_answer_probability"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def read_curricula(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame] | None:

@@ -6,21 +6,22 @@ import streamlit as st
 from analysis import outcomes, run_comparison, runs, studies
 from components import cached, cohort_rule, compare_plot, compare_table, layout, memory_card, outcome_plot, sample_picker, state
 
-PARTS = ("Trade-off", "Memories", "Settings", "Answers", "Durability")
+PARTS = ("Trade-off", "Memories", "Answers", "Durability", "Settings")
 ORDERS = ("CUD rank", "Outcome")
 DURABLE = """Mean answer probability of the forget set; lower = more durable. After relearning it is that of the memories that were not
 learnt again; what the retain-only model gains by the same steps was not hidden in the run. Point estimates, each of one run."""
 BESIDE = 4  # answers side by side
 
 
-def show(study: studies.Study, frame: pd.DataFrame, rows: pd.DataFrame, chosen: list[str], focus: str, known: pd.DataFrame) -> None:
-    """`frame`: outcomes.frame; `rows`: of it, those that the filters left; `known`: runs.describe of the study's samples."""
-    part = st.segmented_control("What to compare", PARTS, default=PARTS[0], required=True, key="part", bind="query-params",
-                                label_visibility="collapsed")
+def show(
+    part: str, study: studies.Study, frame: pd.DataFrame, rows: pd.DataFrame, chosen: list[str], focus: str, known: pd.DataFrame
+) -> None:
+    """`part`: of PARTS; `frame`: outcomes.frame; `rows`: of it, those that the filters left; `known`: runs.describe of the samples."""
     records = outcomes.by_id(cached.run_records(study))
     found = {name: cached.run(records[name].folder) for name in chosen}
     if part == "Trade-off":
-        _trade_off([records[name] for name in rows.index.union(chosen)], found, focus, known)
+        shown = {name: record for name, record in records.items() if name in rows.index or name in chosen}
+        _trade_off(shown, found, focus, known, outcomes.reference(study))
     elif part == "Memories":
         _memories(found, frame, known)
     elif part == "Settings":
@@ -31,21 +32,34 @@ def show(study: studies.Study, frame: pd.DataFrame, rows: pd.DataFrame, chosen: 
         _durability(study, found)
 
 
-def _trade_off(shown: list[runs.RunRecord], found: dict[str, runs.Run], focus: str, known: pd.DataFrame) -> None:
+def _trade_off(
+    shown: dict[str, runs.RunRecord], found: dict[str, runs.Run], focus: str, known: pd.DataFrame, reference: float | None
+) -> None:
     pareto, bars = st.columns([5, 4], gap="medium")
     with pareto:
         st.markdown("**Forgetting against keeping**")
-        names = [run.record.name for run in found.values()]
-        figure = outcome_plot.pareto_figure(shown, found[focus].record.name, names)
-        st.plotly_chart(figure, theme=None, key="outcomes_pareto")
-        st.caption(f"One point per run, {len(shown)} shown; filled = selected, large = in focus. Thin lines join seeds. The dotted "
-                   "line is the Pareto front: no run on it is beaten in both; the control is left out of it.")
+        _points(shown, list(found), focus, reference)
+        st.caption(f"One point per run ({len(shown)}); filled = compared, large = in focus: click one to take it. Lines join seeds. "
+                   "No run on the Pareto front is beaten in both; the control is left out of it.")
     with bars:
-        st.markdown("**What each cohort keeps, selected runs**")
+        st.markdown("**What each cohort keeps**")
         tables = {name: runs.outcome_by_cohort(run.samples, known.cohort) for name, run in found.items()}
         st.plotly_chart(compare_plot.bars_figure(tables), theme=None, key="outcomes_bars_of_runs")
         st.caption(f"Cohorts: {layout.escape(cohort_rule.words(cohort_rule.current()))}. 95% bootstrap intervals over memories, "
                    "which say nothing about other seeds.")
+
+
+def _points(shown: dict[str, runs.RunRecord], chosen: list[str], focus: str, reference: float | None) -> None:
+    """The trade-off; a click on a run puts it in focus, and among those that are compared."""
+    key = f"outcomes_pareto_{focus}"  # a new one forgets the last click, so that the same run can be clicked again
+
+    def picked() -> None:
+        points = st.session_state[key].selection.points
+        if points and "customdata" in points[0]:
+            compare_table.focus_on(points[0]["customdata"][0], chosen)
+
+    figure = outcome_plot.pareto_figure(shown, focus, chosen, reference)
+    st.plotly_chart(figure, theme=None, key=key, on_select=picked, selection_mode="points", config={"displayModeBar": False})
 
 
 def _memories(found: dict[str, runs.Run], frame: pd.DataFrame, known: pd.DataFrame) -> None:

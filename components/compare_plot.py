@@ -37,8 +37,8 @@ def bars_figure(by_cohort: dict[str, pd.DataFrame]) -> go.Figure:
                           "n=%{customdata[2]:.0f}<extra></extra>",
         ))
     chart.update_xaxes(title="mean probability after the run", range=[0, 1.02])
-    chart.update_yaxes(autorange="reversed")
-    return palette.style(chart, height=max(260, 100 + 46 * len(by_cohort))).update_layout(bargap=0.25, showlegend=True)
+    chart.update_yaxes(autorange="reversed", ticklabelstandoff=6)
+    return palette.style(chart, height=max(260, 100 + 46 * len(by_cohort))).update_layout(bargap=0.25, showlegend=True, margin_t=8)
 
 
 def matrix_figure(table: pd.DataFrame, known: pd.DataFrame, selected: str | None, labels: list[str]) -> go.Figure:

@@ -20,17 +20,19 @@ their seed alone as one, and at those that train all weights, are not the contro
 of them it names the one that left the least. Its intervals are 95% percentile bootstraps over memories, each memory's mean over the
 runs (2000 resamples, seed 0): they do not cover other seeds.
 """
-SORTS = {  # column, whether the smallest comes first
-    "Name": ("name", True), "Forget probability": ("forget", True), "Retain probability": ("retain", False), "Time": ("seconds", True),
+SORTS = {  # columns, whether the smallest comes first; `lost`: it is the control, or kept less than KEPT
+    "Best first": (["lost", "forget"], True), "Name": ("name", True), "Forget probability": ("forget", True),
+    "Retain probability": ("retain", False), "Time": ("seconds", True),
 }
-FILTERS = ("sampling", "mask", "seed", "origin")
+BEST = f"Best first: the least left of the forget set; last the control, and runs that keep less than {KEPT} of the retain set"
+FILTERS = ("method", "sampling", "mask", "seed", "origin")
 LABELS = {
-    "name": "Run", "method": "Method", "sampling": "Sampling", "mask": "Mask", "seed": "Seed", "learning_rate": "Learning rate",
-    "n_epochs": "Epochs", "forget": "Forget prob.", "retain": "Retain prob.", "forgotten": "Forgotten", "seconds": "Seconds",
-    "origin": "Origin",
+    "name": "Run", "method": "Method", "forget": "Forget prob.", "retain": "Retain prob.", "forgotten": "Forgotten",
+    "sampling": "Sampling", "mask": "Mask", "seed": "Seed", "learning_rate": "Learning rate", "n_epochs": "Epochs",
+    "seconds": "Seconds", "origin": "Origin",
 }
 FORMATS = {
-    "Run": st.column_config.TextColumn(pinned=True, width=170),
+    "Run": st.column_config.TextColumn(width=150),
     "Learning rate": NUMBER(format="%.1e", width=105),
     "Forget prob.": NUMBER(format="%.3f", width=95, help="Mean over forget samples of exp(-NLL per token); lower = more forgotten"),
     "Retain prob.": NUMBER(format="%.3f", width=95, help="The same over retain samples; higher = more kept"),
@@ -41,8 +43,8 @@ FORMATS = {
 
 
 def selection(frame: pd.DataFrame) -> tuple[list[str], str]:
-    """The runs that are compared, at most MOST, and the one in focus, which is one of them: those in the address, else one of each
-    method but the control."""
+    """The runs that are compared, at most MOST, and the one in focus, which is one of them: those in the address, else the first of
+    each method but the control, by what they left."""
     named = [name for name in (state.parameter("runs") or "").split(",") if name]
     focus = state.parameter("run")
     gone = [name for name in {*named, focus} - {None, ""} if name not in frame.index]
@@ -52,7 +54,7 @@ def selection(frame: pd.DataFrame) -> tuple[list[str], str]:
     chosen = [name for name in dict.fromkeys(named) if name in frame.index]
     if not chosen:
         able = frame[frame.method != CONTROL] if (frame.method != CONTROL).any() else frame
-        chosen = able[~able.method.duplicated()].index.tolist()
+        chosen = able[~able.method.duplicated()].sort_values("forget", kind="stable").index.tolist()
     if focus not in frame.index:
         focus = next((name for name in chosen if frame.method[name] != CONTROL), chosen[0])  # the control destroys
     if focus not in chosen[:MOST]:
@@ -62,15 +64,10 @@ def selection(frame: pd.DataFrame) -> tuple[list[str], str]:
 
 def filtered(frame: pd.DataFrame) -> pd.DataFrame:
     """The widgets that narrow the table, and its rows that are left, in order."""
-    methods = sorted(frame.method.unique())
-    kept = st.pills(
-        "Methods", methods, default=methods, selection_mode="multi", format_func=layout.escape, key="outcomes_methods",
-        label_visibility="collapsed", **URL
-    )
-    rows = frame[frame.method.isin(kept)] if kept else frame
+    rows = frame.assign(lost=~(frame.retain >= KEPT) | (frame.method == CONTROL))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input("Find a run by name", key="runs_find", width=220, **URL).split()
-        column, ascending = SORTS[st.selectbox("Sort by", list(SORTS), key="runs_sort", width=190, **URL)]
+        column, ascending = SORTS[st.selectbox("Sort by", list(SORTS), key="runs_sort", width=190, **URL, help=BEST)]
         with st.popover("Filter"):
             for name in FILTERS:
                 offered = sorted(frame[name].dropna().astype(str).unique())
@@ -111,13 +108,13 @@ def _runs(rows: pd.DataFrame, chosen: list[str], focus: str) -> None:
     marked = [place for place, name in enumerate(ids) if name in chosen]
     st.dataframe(
         table.rename(columns=LABELS), column_config=FORMATS, hide_index=True, height=min(248, 38 + 35 * len(table)), key=key,
-        placeholder="not measured", on_select=picked, selection_mode="multi-row", alt="Runs; those selected are compared below",
+        placeholder="not measured", on_select=picked, selection_mode="multi-row", alt="Runs; those selected are compared above",
         selection_default={"selection": {"rows": marked, "columns": [], "cells": []}},
     )
     hidden = sum(name not in ids for name in chosen)
     note = f", {hidden} of them hidden by the filters" if hidden else ""
     compared = "1 is" if len(chosen) == 1 else f"{len(chosen)} are"
-    st.caption(f"{len(rows)} run{'s' if len(rows) > 1 else ''}. {compared} compared below{note}: tick rows to choose up to {MOST}.")
+    st.caption(f"{len(rows)} run{'s' if len(rows) > 1 else ''}. {compared} compared above{note}: tick rows to choose up to {MOST}.")
 
 
 def _means(rows: pd.DataFrame) -> None:
@@ -146,12 +143,17 @@ def choose_focus(frame: pd.DataFrame, chosen: list[str], focus: str) -> None:
     st.session_state["outcomes_focus"] = focus
 
     def picked() -> None:
-        run = st.session_state["outcomes_focus"]
-        state.set_parameter("run", run)
-        if run not in chosen:
-            state.set_parameter("runs", ",".join([run, *chosen][:MOST]))
+        focus_on(st.session_state["outcomes_focus"], chosen)
 
-    st.selectbox("Run in focus", list(frame.index), format_func=lambda name: named(frame, name), key="outcomes_focus", on_change=picked)
+    names = {name: named(frame, name) for name in frame.index}
+    st.selectbox("Run", list(names), format_func=names.get, key="outcomes_focus", on_change=picked, width=420)
+
+
+def focus_on(run: str, chosen: list[str]) -> None:
+    """Another run in focus, which is then among those compared."""
+    state.set_parameter("run", run)
+    if run not in chosen:
+        state.set_parameter("runs", ",".join([run, *chosen][:MOST]))
 
 
 def foot(study: studies.Study, frame: pd.DataFrame, chosen: list[str]) -> None:

@@ -97,8 +97,8 @@ def _figures(original: dict[str, Any], found: dict[str, outcomes.Evaluation], fi
         rows, hide_index=True, height="content", key="evaluation_table",
         column_order=[name for name in rows if name != "Group"],  # which the order of the rows shows; the file has it
         column_config={
-            "Metric": text_column(width=372, pinned=True), BEFORE: text_column(width=60), "Direction": text_column(width=165),
-            **{run: text_column(width=max(103, 8 * len(run))) for run in found},
+            "Metric": text_column(width=305), BEFORE: text_column(width=68, alignment="right"), "Direction": text_column(width=180),
+            **{run: text_column(width=max(105, 8 * len(run)), alignment="right") for run in found},
         },
     )
     st.download_button("Download this table (CSV)", atomic.csv_bytes(rows), file, "text/csv", on_click="ignore", key="evaluation_csv")
@@ -115,11 +115,11 @@ def table(original: dict[str, Any], found: dict[str, dict[str, Any]]) -> pd.Data
     rows = []
     for group, beginnings in GROUPS.items():
         for name in _names(beginnings, found):
-            known = "" if name.startswith("parameter_change_") else text(original.get(name))
-            rows.append({
-                "Group": group, "Metric": _label(name), BEFORE: known,
-                **{run: text(summary.get(name)) for run, summary in found.items()}, "Direction": _direction(name),
-            })
+            values = {BEFORE: original.get(name)} | {run: summary.get(name) for run, summary in found.items()}
+            large = any(_is_number(value) and abs(value) >= 10 for value in values.values())
+            said = {run: text(value, 1 if large else 3) for run, value in values.items()}
+            said[BEFORE] = "" if name.startswith("parameter_change_") else said[BEFORE]
+            rows.append({"Group": group, "Metric": _label(name), **said, "Direction": _direction(name)})
     return pd.DataFrame(rows, columns=["Group", "Metric", BEFORE, *found, "Direction"])
 
 
@@ -156,11 +156,11 @@ def gaps(found: dict[str, dict[str, Any]]) -> list[str]:
     return lines
 
 
-def text(value: Any) -> str:
-    """Three significant digits; words where there is no number."""
+def text(value: Any, digits: int = 3) -> str:
+    """So many digits after the point; words where there is no number."""
     if not _is_number(value):
         return "not computed" if value is None or isinstance(value, str) or value != value else "not a number"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{value:.{digits}f}"
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""One memory after a run: the true answer, what the model says now, and where the two differ, all of it as text."""
+"""One memory after a run: the true answer, what the model says now, and where the two differ; its words are text, never markup."""
 
 import difflib
 
@@ -6,8 +6,9 @@ import streamlit as st
 
 from analysis.runs import Run
 from components import state
+from components.formats import escape
 
-LEGEND = r"The difference, word by word: \[-only in the true answer-\] {+only in what the model says+}"
+LEGEND = "~~Struck out~~: only in the true answer. **Bold**: only in what the model says."
 
 
 def show(question: str, answer: str, generation: str | None, run: str) -> None:
@@ -20,9 +21,8 @@ def show(question: str, answer: str, generation: str | None, run: str) -> None:
     if generation is None:
         right.text("not computed: needs an evaluation of this run")
     else:
-        right.text(generation or "(nothing)")
-        st.caption(LEGEND)
-        st.text(difference(answer, generation))
+        right.markdown(difference(answer, generation) or "(nothing)")
+        right.caption(LEGEND)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Sample card", key="outcomes_card", on_click=state.open_card)
         st.page_link("pages/circuits.py", label="Its circuit before the run", query_params=state.carried())
@@ -37,17 +37,16 @@ def answer_of(name: str, answer: str, generation: str | None, run: Run, sample: 
     if generation is None:
         st.text("not computed: needs an evaluation of this run")
         return
-    st.text(generation or "(nothing)")
-    st.text(difference(answer, generation))
+    st.markdown(difference(answer, generation) or "(nothing)")
 
 
 def difference(answer: str, generation: str) -> str:
-    """Both in one line: words of the answer alone in [-...-], of the generation alone in {+...+}, shared ones as they are."""
+    """Both in one line of Markdown: words of the answer alone struck out, of the generation alone bold, shared ones as they are."""
     old, new = answer.split(), generation.split()
     parts = []
     for _, i, i_end, j, j_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if old[i:i_end] == new[j:j_end]:
-            parts += old[i:i_end]
+            parts += [escape(word) for word in old[i:i_end]]
         else:
-            parts += [f"[-{' '.join(old[i:i_end])}-]"] * (i < i_end) + [f"{{+{' '.join(new[j:j_end])}+}}"] * (j < j_end)
+            parts += [f"~~{escape(' '.join(old[i:i_end]))}~~"] * (i < i_end) + [f"**{escape(' '.join(new[j:j_end]))}**"] * (j < j_end)
     return " ".join(parts)

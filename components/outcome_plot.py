@@ -18,48 +18,67 @@ SYMBOL = {
 }
 
 
-def pareto_figure(records: list[RunRecord], chosen: str, selected: Collection[str] = ()) -> go.Figure:
-    """One point per run that measured its retain set: left is more forgotten, up is more kept. The runs that are selected and the
-    chosen one, which is larger, are filled; thin lines join runs that differ in their seed; a step line is the Pareto front.
+def pareto_figure(
+    records: dict[str, RunRecord], chosen: str, selected: Collection[str] = (), reference: float | None = None
+) -> go.Figure:
+    """One point per run that measured its retain set: left is more forgotten, up is more kept. `records`: by run id, which is the
+    first of a point's `customdata`. The runs that are selected and the chosen one, which is larger, are filled; thin lines join runs
+    that differ in their seed; a step line is the Pareto front. `reference`: forget probability of a model that never knew the set.
 
     The control does not decide the scale: where it kept less than all others, it is drawn at the lower edge, and hovering says where
     it is. Nor is it on the front.
     """
     chart = go.Figure()
-    measured = [r for r in records if r.retain_probability is not None]
+    known = {name: r for name, r in records.items() if r.retain_probability is not None}
+    measured = list(known.values())
     kept = [r.retain_probability for r in measured if r.method != CONTROL] or [r.retain_probability for r in measured]
     floor = max(0.0, min(kept, default=0.0) - 0.1) - 0.02
     _front(chart, [r for r in measured if r.method != CONTROL])
     _seeds(chart, measured, floor)
     for method in sorted({r.method for r in measured}):
-        chart.add_trace(_runs_of(method, [r for r in measured if r.method == method], chosen, selected, floor))
+        part = {name: r for name, r in known.items() if r.method == method}
+        chart.add_trace(_runs_of(method, part, {chosen, *selected}, chosen, floor))
     right = min(1.0, max((r.forget_probability for r in measured), default=1.0) * 1.25 + 0.05)
     _before(chart, measured, right)
+    _reference(chart, reference, right)
     chart.update_xaxes(title="forget probability (left = more forgotten)", range=[-0.03 * right, right * 1.03])
     chart.update_yaxes(title="retain probability (up = more kept)", range=[floor, 1.03])
     below = sum(r.retain_probability < floor for r in measured)
     if below:
         chart.add_annotation(
-            x=0.99, xref="paper", xanchor="right", y=0.13, yref="paper", yanchor="bottom", showarrow=False,
+            x=0.99, xref="paper", xanchor="right", y=0.09, yref="paper", yanchor="bottom", showarrow=False,
             text=f"at the lower edge: {below} control run{'s' if below > 1 else ''} that kept less",
             font={"size": 12, "color": palette.colours()["muted"]},
         )
-    chart.update_layout(showlegend=True)
-    return palette.style(chart, height=436).update_layout(margin_t=112)  # room for a legend of five lines
+    beside = {"orientation": "v", "x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top", "itemclick": False, "itemdoubleclick": False}
+    return palette.style(chart, height=400).update_layout(showlegend=True, legend=beside, margin_t=8)
 
 
-def _runs_of(method: str, part: list[RunRecord], chosen: str, selected: Collection[str], floor: float) -> go.Scatter:
+def _runs_of(method: str, part: dict[str, RunRecord], filled: Collection[str], chosen: str, floor: float) -> go.Scatter:
     symbol = SYMBOL.get(method, "x")
     return go.Scatter(
-        x=[r.forget_probability for r in part], y=[max(floor + 0.015, r.retain_probability) for r in part], mode="markers",
-        name=palette.plain(method) + (" (control)" if method == CONTROL else ""), cliponaxis=False,
-        customdata=[(r.name, f"{r.retain_probability:.2f}") for r in part],
+        x=[r.forget_probability for r in part.values()], y=[max(floor + 0.015, r.retain_probability) for r in part.values()],
+        mode="markers", name=palette.plain(method) + ("<br>(control)" if method == CONTROL else ""), cliponaxis=False,
+        customdata=[(name, palette.plain(r.name), f"{r.retain_probability:.2f}") for name, r in part.items()],
         marker={
-            "symbol": [symbol if r.name == chosen or r.name in selected else f"{symbol}-open" for r in part],
-            "size": [18 if r.name == chosen else 12 for r in part], "color": palette.colours()["hard"], "line": {"width": 2},
+            "symbol": [symbol if name in filled else f"{symbol}-open" for name in part],
+            "size": [18 if name == chosen else 12 for name in part], "color": palette.colours()["hard"], "opacity": 1,
+            "line": {"width": 2, "color": palette.colours()["hard"]},
         },
-        hovertemplate="%{customdata[0]}<br>forget %{x:.2f}, retain %{customdata[1]}<extra></extra>",
+        unselected={"marker": {"opacity": 1}},  # a click selects, and must not dim the others
+        hovertemplate="%{customdata[1]}<br>forget %{x:.2f}, retain %{customdata[2]}<extra></extra>",
     )
+
+
+def _reference(chart: go.Figure, reference: float | None, right: float) -> None:
+    """A line where a model that never knew the forget set would be: further left is not better."""
+    if reference is not None and reference <= right:
+        muted = palette.colours()["muted"]
+        chart.add_vline(reference, line={"color": muted, "width": 1, "dash": "dash"})
+        chart.add_annotation(
+            x=reference, y=0.3, yref="paper", xanchor="left", yanchor="middle", showarrow=False, align="left",
+            text=f" a model that never<br> knew them: {reference:.2f}", font={"size": 12, "color": muted},
+        )
 
 
 def _before(chart: go.Figure, measured: list[RunRecord], right: float) -> None:
@@ -129,7 +148,7 @@ def slopes_figure(samples: pd.DataFrame, known: pd.DataFrame, selected: str | No
     )
     chart.update_xaxes(tickvals=[0, 1], ticktext=["before", "after"], range=[-0.08, 1.08])
     chart.update_yaxes(title="probability per answer token", range=[0, 1.02])
-    return palette.style(chart, height=380).update_layout(margin_t=56)
+    return palette.style(chart, height=360).update_layout(margin_t=8)
 
 
 def bars_figure(by_cohort: pd.DataFrame) -> go.Figure:
@@ -140,7 +159,7 @@ def bars_figure(by_cohort: pd.DataFrame) -> go.Figure:
     for column, name in enumerate(("probability", "share"), start=1):
         value, low, high = by_cohort[name], by_cohort[f"{name}_low"], by_cohort[f"{name}_high"]
         labels = [
-            f"<b>{cohort}</b>, n={n}<br>{v:.2f}" + ("" if pd.isna(a) else f" [{a:.2f}, {b:.2f}]")
+            f"<b>{cohort}</b>, n={n}<br>{v:.2f}" + ("" if pd.isna(a) else f" ({a:.2f} to {b:.2f})")
             for cohort, n, v, a, b in zip(by_cohort.cohort, by_cohort.n, value, low, high, strict=True)
         ]
         chart.add_trace(go.Bar(

@@ -17,7 +17,7 @@ def takeaway(frame: pd.DataFrame, found: dict[str, runs.Run], known: pd.DataFram
     ends = f", {part.forget.min():.2f} to {part.forget.max():.2f}" if n > 1 else ""
     said = (
         f"**{escape(best['method'])}** forgets most while it keeps the rest: it leaves a probability of **{best['forget']:.2f}** on "
-        f"the forget set ({n} run{'s' if n > 1 else ''}{ends}) and keeps **{best['retain']:.2f}** on the retain set."
+        f"the forget set ({n} run{'s' if n > 1 else ''}{ends}) and **{best['retain']:.2f}** on the retain set."
     )
     cohorts = by_cohort(found, known)
     return said + (f" {cohorts}" if cohorts else "")
@@ -39,5 +39,5 @@ def by_cohort(found: dict[str, runs.Run], known: pd.DataFrame) -> str:
 
 
 def _interval(row: pd.Series) -> str:
-    ends = "" if pd.isna(row.probability_low) else f"95% interval {row.probability_low:.3f} to {row.probability_high:.3f}, "
+    ends = "" if pd.isna(row.probability_low) else f"{row.probability_low:.3f} to {row.probability_high:.3f}, "
     return f"{row.probability:.3f} ({ends}n={row.n:.0f})"

@@ -9,10 +9,10 @@ from components.run_form import duration
 
 
 def summary(run: runs.Run) -> None:
-    """The run's name, as its row may be scrolled out of sight, and four headline numbers."""
+    """Four headline numbers, and what was special about the run."""
     record = run.record
-    masked = "" if record.mask == "none" else f" under the mask {layout.escape(record.mask)}"
-    st.markdown(f"**{layout.escape(record.name)}**: what it left{masked}")
+    if record.mask != "none":
+        st.caption(f"Only some weights were free: this run trained under the mask {layout.escape(record.mask)}.")
     gone, forget, retain, seconds = st.columns(4)
     rule = f"Probability below {runs.FORGOTTEN_BELOW} after the run"
     gone.metric("Memories forgotten", f"{record.n_forgotten} of {record.n_samples}", help=rule)

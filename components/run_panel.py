@@ -50,13 +50,13 @@ def _memories(study: studies.Study, name: str, run: runs.Run, known: pd.DataFram
     groups = [cohort for cohort in runs.COHORTS if (table.cohort == cohort).any()]
     cohort = st.segmented_control("Cohort", ["all", *groups], default="all", required=True, key="outcomes_cohort", bind="query-params")
     rows = table if cohort == "all" else table[table.cohort == cohort]
+    rows = rows.sort_values("probability_after", ascending=False, kind="stable")
     run_tables.choose_sample(rows, sample, key=f"outcomes_samples_{name}_{cohort}")
+    counted = f"{len(cached.counted(study))} of {len(cached.run_records(study))} runs count"
     st.caption(
-        f"Observed: {len(cached.counted(study))} of {len(cached.run_records(study))} runs count, those of uniform sampling that more "
-        "than halved the forget probability; not the control, and none under a mask."
+        f"Select a row to open that memory's card. Outcome: {counted}, those of uniform sampling that more than halved the forget "
+        "probability; not the control, and none under a mask."
     )
     if sample in table.index:
         memory_card.show(table.question[sample], table.answer[sample], None if says is None else says.get(sample), name)
-    else:
-        st.caption("Select a row to select that memory on every page.")
     return table

@@ -13,11 +13,11 @@ HATCH = {"hard": "/", "easy": "", "middle": ".", "unscored": "."}  # of bars
 DRAWN = ("middle", "unscored", "easy", "hard")  # the two that are compared are drawn on top
 
 
-def figure(trajectories: pd.DataFrame, known: pd.DataFrame, selected: str | None = None) -> go.Figure:
+def figure(trajectories: pd.DataFrame, known: pd.DataFrame, selected: str | None = None, height: int = 360) -> go.Figure:
     """Probability by epoch: a thin line per forget sample, bold means of its cohorts and of the retain samples.
 
     `trajectories`: sample_id, split, epoch, probability. `known`: question and cohort by sample_id (`runs.describe`).
-    `selected`: the sample drawn as a line of its own.
+    `selected`: the sample drawn as a line of its own. `height` in pixels.
     """
     colours = palette.colours()
     forget = trajectories[trajectories.split == "forget"].join(known[["question", "cohort"]], on="sample_id")
@@ -43,7 +43,7 @@ def figure(trajectories: pd.DataFrame, known: pd.DataFrame, selected: str | None
     )
     chart.update_xaxes(title="epoch (0 = before)", dtick=_tick(trajectories.epoch.max()), rangemode="nonnegative")
     chart.update_yaxes(title="probability per answer token", range=[0, 1.02])
-    return palette.style(chart, height=370).update_layout(margin_t=56)  # room for a legend of two lines
+    return palette.style(chart, height=height).update_layout(margin_t=8)  # the legend makes its own room
 
 
 def losses_figure(steps: pd.DataFrame) -> go.Figure:

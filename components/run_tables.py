@@ -1,7 +1,5 @@
 """The table of one run's samples, in which a row can be selected."""
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
@@ -26,41 +24,34 @@ def sample_table(run: runs.Run, known: pd.DataFrame, observed: pd.Series | None,
 
 
 def choose_sample(table: pd.DataFrame, chosen: str | None, *, key: str) -> None:
-    """The sample table; selecting a row selects the sample on every page."""
+    """The sample table; selecting a row selects the sample on every page, and opens its card."""
     probability = {"format": "%.2f", "min_value": 0.0, "max_value": 1.0, "width": 85}
     formats = {
         "question": st.column_config.TextColumn("Question", width=180 if "says" in table else 250),
         "answer": st.column_config.TextColumn("Answer", width=165 if "says" in table else 200),
         "says": st.column_config.TextColumn("Says now", width=165, help="Greedy generation after the run"),
         "cohort": st.column_config.TextColumn("Cohort", width=70, help="By the rule of the Difficulty page"),
-        "rank_cud": NUMBER("CUD rank", format="%.1f", width=75, help="1 = predicted hardest to forget"),
+        "rank_cud": NUMBER("CUD rank", format="%.0f", width=75, help="1 = predicted hardest to forget"),
         "probability_before": NUMBER("Before", format="%.2f", width=65, help="Probability per answer token"),
         "probability_after": st.column_config.ProgressColumn("After", **probability),
         "forgotten_epoch": NUMBER(
             "Gone at", width=70, help=f"First epoch below {runs.FORGOTTEN_BELOW}",
         ),
         "observed_rank": NUMBER(
-            "Observed", format="%.0f", width=75, help="Rank by what is left over all runs that count; 1 = hardest",
+            "Outcome", format="%.0f", width=75, help="Place by what all runs that count left of it: 1 = resisted most",
         ),
     }
     ids = list(table.index)
-    _select(table.reset_index(drop=True), formats, ids, chosen, state.select_sample, key, height=380, missing="never")
-
-
-def _select(
-    table: pd.DataFrame, formats: dict, ids: list[str], chosen: str | None, pick: Callable[[str], None], key: str,
-    *, height: int | str = "auto", missing: str | None = None,
-) -> None:
-    """A table of which one row can be selected, at first that of `chosen`; a new selection calls `pick` with the row's id."""
 
     def picked() -> None:
         row = state.selected_row(key)
         if row is not None:
-            pick(ids[row])
+            state.select_sample(ids[row])
+            state.open_card()
 
     rows = [ids.index(chosen)] if chosen in ids else []
     st.dataframe(
-        table, column_config=formats, hide_index=True, height=height, key=key, placeholder=missing,
-        on_select=picked, selection_mode="single-row",
+        table.reset_index(drop=True), column_config=formats, hide_index=True, height=380, key=key, placeholder="never",
+        on_select=picked, selection_mode="single-row", alt="Memories of this run, those that most is left of first",
         selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
     )

@@ -15,7 +15,7 @@ from components import (
     run_panel,
 )
 
-VIEWS = ("Compare runs", "One run", "Evaluation", "Order of samples")
+VIEWS = (*compare_panel.PARTS, "One run", "Evaluation", "Order of samples")
 
 study = layout.begin("Outcomes", "Which memories went, which stayed, and at what cost to the rest?")
 records = outcomes.by_id(cached.run_records(study))
@@ -30,27 +30,30 @@ except ValueError as error:
     st.stop()
 
 frame = cached.run_frame(study)
-best = {name: cached.run(records[name].folder) for name in outcome_words.best_ids(frame)}
-st.markdown(outcome_words.takeaway(frame, best, known))
+said = st.container()
+with st.container(horizontal=True, vertical_alignment="center"):
+    view = st.segmented_control(
+        "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
+    )
+    if view in compare_panel.PARTS:
+        st.markdown("[Choose runs](#runs)", width="content")
 chosen, focus = compare_table.selection(frame)
-views, focused = st.columns([3, 2], vertical_alignment="bottom")
-view = views.segmented_control(
-    "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
-)
-if view in ("One run", "Evaluation"):
-    with focused:
-        compare_table.choose_focus(frame, chosen, focus)
 
-if view == "Compare runs":
+if view in compare_panel.PARTS:
+    best = {name: cached.run(records[name].folder) for name in outcome_words.best_ids(frame)}
+    said.markdown(outcome_words.takeaway(frame, best, known))
+    pictures = st.container()  # the answer stands above the table that it is made from
+    st.header("Runs", anchor="runs")
     rows = compare_table.filtered(frame)
     compare_table.show(rows, chosen, focus)
-    compare_panel.show(study, frame, rows, chosen, focus, known)
+    with pictures:
+        compare_panel.show(view, study, frame, rows, chosen, focus, known)
     compare_table.foot(study, frame, chosen)
 elif view == "One run":
+    compare_table.choose_focus(frame, chosen, focus)
     run_panel.show(study, focus, cached.run(records[focus].folder), known)
 elif view == "Evaluation":
-    st.header("Evaluation")
+    compare_table.choose_focus(frame, chosen, focus)
     evaluation_panel.show(study, records, focus, chosen)
 else:
-    st.header("Does the order matter?")
     curricula_panel.show(study)

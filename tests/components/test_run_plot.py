@@ -64,7 +64,7 @@ def test_losses_keep_their_own_scales():
 
 
 def test_pareto_leaves_out_runs_that_did_not_measure_retain():
-    chart = outcome_plot.pareto_figure([record("a", 0.9), record("b", None)], "a")
+    chart = outcome_plot.pareto_figure({"a": record("a", 0.9), "b": record("b", None)}, "a")
     assert [(trace.name, list(trace.x)) for trace in chart.data] == [("NPO", [0.35]), ("before", [0.85])]
     assert list(chart.data[0].marker.symbol) == ["square"]
 
@@ -74,7 +74,7 @@ def test_pareto_marks_the_selected_joins_seeds_and_leaves_the_control_off_the_fr
     runs = {name: replace(record(name, retain), forget_probability=forget, n_epochs=epochs) for name, forget, retain, epochs in (
         ("a", 0.2, 0.8, 10), ("b", 0.5, 0.9, 10), ("c", 0.3, 0.7, 5), ("gone", 0.0, 0.1, 10))}
     runs["b"], runs["gone"] = replace(runs["b"], seed=1), replace(runs["gone"], method="GradAscent")
-    lines = {trace.name: trace for trace in outcome_plot.pareto_figure(list(runs.values()), "a", ["c"]).data}
+    lines = {trace.name: trace for trace in outcome_plot.pareto_figure(runs, "a", ["c"]).data}
     assert list(lines["NPO"].marker.symbol) == ["square", "square-open", "square"] and list(lines["NPO"].marker.size) == [18, 12, 12]
     assert list(lines["Pareto front"].x) == [0.2, 0.5] and list(lines["Pareto front"].y) == [0.8, 0.9]
     assert list(lines[None].x) == [0.2, 0.5, None]
@@ -84,7 +84,7 @@ def test_bars_show_value_n_and_interval():
     samples = pd.DataFrame({"sample_id": ["s0", "s1", "s2"], "probability_after": [0.2, 0.2, 0.9]})
     chart = outcome_plot.bars_figure(outcome_by_cohort(samples, pd.Series({"s0": "hard", "s1": "hard", "s2": "easy"})))
     probability, share = chart.data
-    assert list(probability.x) == ["<b>hard</b>, n=2<br>0.20 [0.20, 0.20]", "<b>easy</b>, n=1<br>0.90"]
+    assert list(probability.x) == ["<b>hard</b>, n=2<br>0.20 (0.20 to 0.20)", "<b>easy</b>, n=1<br>0.90"]
     assert list(share.y) == [1.0, 0.0] and share.error_y.array[0] == pytest.approx(0.0)
 
 
@@ -96,10 +96,15 @@ def test_slopes_join_before_and_after():
 
 def test_the_control_does_not_decide_the_scale():
     control = replace(record("c", 0.01), method="GradAscent")
-    with_it, without = (outcome_plot.pareto_figure([record("a", 0.9), *more], "a").layout.yaxis.range for more in ([control], []))
-    assert with_it == without
-    point = next(t for t in outcome_plot.pareto_figure([record("a", 0.9), control], "a").data if t.name == "GradAscent (control)")
-    assert point.y[0] >= with_it[0] and point.customdata[0][1] == "0.01"
+    both = outcome_plot.pareto_figure({"a": record("a", 0.9), "mine": control}, "a")
+    assert both.layout.yaxis.range == outcome_plot.pareto_figure({"a": record("a", 0.9)}, "a").layout.yaxis.range
+    point = next(t for t in both.data if t.name == "GradAscent<br>(control)")
+    assert point.y[0] >= both.layout.yaxis.range[0] and list(point.customdata[0]) == ["mine", "c", "0.01"]
+
+
+def test_the_model_that_never_knew_is_a_line_where_it_is_on_the_picture():
+    lines = [outcome_plot.pareto_figure({"a": record("a", 0.9)}, "a", reference=at).layout.shapes for at in (0.2, 0.9, None)]
+    assert [[line.x0 for line in found] for found in lines] == [[0.2], [], []]
 
 
 def test_every_method_has_a_symbol_of_its_own():

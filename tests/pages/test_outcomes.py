@@ -6,6 +6,7 @@ import streamlit as st
 
 from analysis import atomic
 from analysis.dataset import load_samples
+from components import run_tables, state
 from tests.pages.runs_fixture import made_up_study, open_page, own_folder, texts, write_evaluation, write_run  # noqa: F401
 
 
@@ -34,7 +35,7 @@ def test_runs_are_filtered_by_method(study):
     write_run(study.results / "runs" / "graddiff", study, "GradDiff")
     write_run(own_folder(study, "mine"), study, "NPO")
     at = open_page("outcomes", run="mine")
-    at.button_group(key="outcomes_methods").set_value(["NPO"]).run()
+    at.multiselect(key="runs_method").set_value(["NPO"]).run()
     assert list(at.dataframe[0].value["Run"]) == ["mine"]
 
 
@@ -89,9 +90,8 @@ def test_without_a_run_that_forgot_there_is_no_observed_rank(study):
 def test_a_methods_name_is_text_not_markup(study):
     write_run(own_folder(study, "mine"), study, "'![x](http://a/b.png)'")
     write_evaluation(own_folder(study, "mine"), study, {"![x](http://a/b.png)": "not computed: ![x](http://a/b.png)"})
-    views = [{"view": view} for view in ("Compare runs", "One run", "Evaluation")]
-    parts = [{"part": part} for part in ("Memories", "Settings", "Answers", "Durability")]
-    for page, query in [*(("outcomes", q) for q in views + parts), ("unlearn", {}), ("forget_set", {})]:
+    views = ("Trade-off", "Memories", "Answers", "Durability", "Settings", "One run", "Evaluation")
+    for page, query in [*(("outcomes", {"view": view}) for view in views), ("unlearn", {}), ("forget_set", {})]:
         at = open_page(page, **query)
         assert not at.exception and "![x](" not in texts(at).replace("--method '![x](", "")  # a command is shown as code
 
@@ -113,7 +113,7 @@ def test_the_mask_is_a_column_only_where_a_run_had_one_and_is_said_of_that_run(s
     assert "under the mask random" in texts(open_page("outcomes", run="other", view="One run"))
     page = open_page("outcomes", run="other")
     assert list(page.dataframe[0].value["Mask"]) == ["none", "random", "file"]
-    assert list(page.dataframe[0].value.columns)[:4] == ["Run", "Method", "Sampling", "Mask"]
+    assert list(page.dataframe[0].value.columns)[5:8] == ["Sampling", "Mask", "Seed"]
 
 
 def test_a_run_that_stopped_early_says_so(study):
@@ -128,3 +128,15 @@ def test_the_control_that_destroys_is_not_the_run_shown_first(study):
     assert "gradascent: every memory before and after" in texts(open_page("outcomes", view="One run"))  # the only one there is
     write_run(study.results / "runs" / "npo", study, "NPO")
     assert "npo: every memory before and after" in texts(open_page("outcomes", view="One run"))
+
+
+def test_a_row_opens_the_card_of_its_memory(monkeypatch):
+    drawn, done = {}, []
+    monkeypatch.setattr(st, "dataframe", lambda table, **given: drawn.update(given))
+    monkeypatch.setattr(state, "select_sample", done.append)
+    monkeypatch.setattr(state, "open_card", lambda: done.append("card"))
+    run_tables.choose_sample(pd.DataFrame({"question": ["a", "b"]}, index=["s0", "s1"]), "s0", key="table")
+    for row in (None, 1):
+        monkeypatch.setattr(state, "selected_row", {"table": row}.get)
+        drawn["on_select"]()
+    assert done == ["s1", "card"]
