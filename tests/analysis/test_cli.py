@@ -23,7 +23,7 @@ PEOPLE = ["Ana", "Bo", "Cy", "Di", "Ed", "Fay", "Gil", "Hal"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tokenizer):
     """A model folder and two JSONL files, as a user would have them."""
-    from tests.conftest import tiny_model
+    from tests.tiny_models import tiny_model
 
     root = tmp_path_factory.mktemp("cli")
     tiny_model("gpt2", len(tokenizer)).float().save_pretrained(root / "model")

@@ -12,7 +12,7 @@ from analysis.circuit import top_n
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, tokenizer):
-    from tests.conftest import tiny_model
+    from tests.tiny_models import tiny_model
 
     root = tmp_path_factory.mktemp("conversion")
     tiny_model("gpt2", len(tokenizer)).float().save_pretrained(root / "model")
