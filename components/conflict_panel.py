@@ -29,6 +29,7 @@ set's single choice among interchangeable inputs is corrected by scores at the a
 labels are exactly as good as the circuits, whose faithfulness and completeness stand in the table.
 """
 
+SIZES = {"n_variables": "variables", "n_clauses": "clauses"}  # of the solver's statistics
 MEANING = (
     "A node is an attention head (a2.h1: layer 2, head 1) or an MLP (m3: that of layer 3). A conflict is no error: the samples to "
     "forget and those to keep run through the same node, so forgetting wants it changed and keeping wants it as it is."
@@ -49,32 +50,34 @@ def headline(found: ConflictMap) -> None:
         "Forget": "the same in every optimum",
         "Retain": f"{sum(not node.circuits for node in nodes)} of them in no circuit",
         "Conflict": f"{sum(node.label == 'conflict' and node.fixed for node in nodes)} of them in every optimum",
-        "Free": f"in the masks: {free.count('forget')} forget, {free.count('retain')} retain",
+        "Free": f"in the masks: {free.count('forget')} forget, {free.count('retain')} retain" if free else "nothing is left open",
     }
     for column, (label, note) in zip(st.columns(4), notes.items(), strict=True):
         with column.container(border=True, height="stretch", gap=None):
             meaning = conflict_rows.LABEL_WORDS[label.lower()].capitalize()
-            st.metric(f"{label} nodes", f"{n[label.lower()]} of {len(found.nodes)}", help=f"{meaning}.")
+            st.metric(f"{label} nodes", f"{n[label.lower()]:,} of {len(found.nodes):,}", help=f"{meaning}.")
             st.caption(note)
-    time = f"{found.seconds:.2g} s" if found.seconds < 1 else duration(found.seconds)
-    said = f"{solved(found)} Solver: {time}"
-    sizes = [f"{found.solver[key]:,} {word}" for key, word in SIZES.items() if key in found.solver]
-    (st.caption if found.status == "optimal" else st.warning)(layout.escape(", ".join([said, *sizes]) + "."))
+    if found.status != "optimal":
+        st.warning(layout.escape(_solver(found)))
     for text in cautions(found):
         st.warning(text)
 
 
-SIZES = {"n_variables": "variables", "n_clauses": "clauses"}  # of the solver's statistics
+def _solver(found: ConflictMap) -> str:
+    """What the solver proved, how long it took, and the size of the formula."""
+    time = f"{found.seconds:.2g} s" if found.seconds < 1 else duration(found.seconds)
+    sizes = [f"{found.solver[key]:,} {word}" for key, word in SIZES.items() if key in found.solver]
+    return ", ".join([f"{solved(found)} Solver: {time}", *sizes]) + "."
 
 
 def map_and_node(found: ConflictMap, opened: dict[str, str]) -> str:
-    """The map and its layers, beside them the selected node, which is returned. `opened`: node -> the stages that train it."""
+    """The map, beside it the selected node, which is returned. `opened`: node -> the stages that train it."""
     selected = _selected(found)
     chart, card = st.columns([3, 2], gap="medium")
     with chart:
         conflict_plot.selectable(conflict_plot.map_figure(found, selected, opened), key="conflict_map")
-        st.markdown("**Labels per layer**")
-        st.plotly_chart(conflict_plot.layers_figure(found), theme=None, key="conflict_layers")
+        proven = [_solver(found)] if found.status == "optimal" else []  # else it is a warning, above
+        st.caption(layout.escape(" ".join([*proven, conflict_plot.reading(found, opened)])))
     with card:
         _card(found, selected)
     return selected
@@ -98,12 +101,12 @@ def _card(found: ConflictMap, selected: str) -> None:
     node = found.nodes[selected]
     st.markdown(conflict_rows.fate(node))
     st.text(node.reason)
+    _clauses(conflict_rows.clauses(found, selected))
     share = f"{node.n_parameters / found.n_parameters:.2%} of the model"
     scores = f"Forget score {node.forget_score:.3g}, retain score {node.retain_score:.3g}"
     kind = f"{node.kind[0].upper()}{node.kind[1:]} of layer {node.layer}"
     st.caption(f"{kind}, {node.n_parameters:,} parameters ({share}). {scores}.", help=SCORES)
     st.caption(conflict_masks.training(found, selected))
-    _clauses(conflict_rows.clauses(found, selected))
     st.page_link(layout.PAGES["Circuit explorer"], label="See it in a sample's circuit", query_params=state.carried())
 
 
@@ -113,6 +116,6 @@ def _clauses(lines: list[str]) -> None:
         st.caption("It takes part in no gate.")
         return
     st.markdown(f"**Its clauses** ({len(lines)}). Read “=” as “is kept exactly if”.")
-    many = len(lines) > 6
+    many = len(lines) > 5
     with st.container(height=230 if many else "content", border=many):
         st.markdown("\n".join(f"- {layout.escape(line)}" for line in lines))

@@ -10,10 +10,6 @@ from components.palette import colours, plain, style
 
 WIDTH = 560  # pixels that the map has at least; the browser gives it what there is
 BARS = {"conflict": ("late", "x"), "free": ("random", "."), "forget": ("early", "/"), "retain": ("retain", "")}  # colour, pattern
-READING = (
-    "Hollow marks are not proven the same in every optimum; a free one stands for what the masks take it for. Shaded: trained by "
-    "the mask chosen above."
-)
 LOOKS = {  # what the legend says: symbol, size within its cell, colour; drawn in this order, the most salient last
     "in no circuit": ("circle", 0.24, "muted"),
     "retain": ("circle", 0.5, "retain"),
@@ -34,6 +30,16 @@ def looks(table: pd.DataFrame) -> list[str]:
         else "in no circuit" if row.circuits == "none" else row.label
         for row in table.itertuples()
     ]
+
+
+def reading(found: ConflictMap, opened: dict[str, str]) -> str:
+    """How to read what the map shows beyond its legend."""
+    hollow = any("-open" in LOOKS[look][0] for look in looks(conflict_rows.nodes(found)))
+    said = {
+        "Hollow marks are not proven the same in every optimum; a free one stands for what the masks take it for.": hollow,
+        "Shaded: trained by the mask chosen above.": bool(opened),
+    }
+    return " ".join(text for text, holds in said.items() if holds)
 
 
 def map_figure(found: ConflictMap, selected: str, opened: dict[str, str]) -> go.Figure:
@@ -98,7 +104,6 @@ def selectable(figure: go.Figure, *, key: str) -> None:
 
     bar = {"displayModeBar": False}  # it would lie over the legend
     st.plotly_chart(figure, theme=None, key=key, on_select=choose, selection_mode="points", config=bar)
-    st.caption(READING)
 
 
 def layers_figure(found: ConflictMap) -> go.Figure:

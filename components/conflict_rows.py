@@ -23,10 +23,29 @@ def takeaway(found: ConflictMap) -> str:
     best = "" if found.status == "optimal" else " This is the best map found, not one that is proven."
     alone = f"{len(forget)} node{'' if len(forget) == 1 else 's'} with {share:.1%} of the parameters"
     if not n_conflicts:
-        return f"**Forgetting and keeping do not clash in any of {n} nodes.** What is to be forgotten runs through {alone}.{best}"
+        return f"**Forgetting and keeping do not clash in any of {n:,} nodes.** What is to be forgotten runs through {alone}.{best}"
     rest = f"Only {alone} can change for forgetting without touching what must be kept" if forget else \
         "No node can change for forgetting without touching what must be kept"
-    return f"**Forgetting and keeping clash in {n_conflicts} of {n} nodes.** {rest}, as far as these circuits tell.{best}"
+    told = f"as far as these circuits tell{_explained(found)}"
+    return f"**Forgetting and keeping clash in {n_conflicts:,} of {n:,} nodes.** {rest}, {told}.{best}"
+
+
+def _explained(found: ConflictMap) -> str:
+    """The faithfulness of the maintain circuits that the labels are read off, as a clause; empty where it is not defined."""
+    shares = sorted(circuit.faithfulness for circuit in found.circuits if circuit.faithfulness == circuit.faithfulness)
+    ends = dict.fromkeys(f"{share:.0%}" for share in (*shares[:1], *shares[-1:]))
+    return f", which explain {' to '.join(ends)} of the answers" if ends else ""
+
+
+def depth(found: ConflictMap, boundary: int) -> str:
+    """How many nodes on either side of a layer are in conflict, and how many can change for forgetting, in a sentence (Markdown)."""
+    counts = layers(found)
+    early, late = (part.sum() for part in (counts.loc[counts.index < boundary], counts.loc[counts.index >= boundary]))
+    return (
+        f"In conflict are **{early['conflict']} of {early.sum()}** nodes of the early layers (0 to {boundary - 1}) and "
+        f"**{late['conflict']} of {late.sum()}** of the late ones; {early['forget']} early and {late['forget']} late ones are only "
+        "to be forgotten."
+    )
 
 
 def nodes(found: ConflictMap) -> pd.DataFrame:

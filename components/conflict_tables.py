@@ -5,7 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.conflict_map import FILE, ConflictMap
-from components import conflict_rows, layout, state
+from components import conflict_plot, conflict_rows, layout, state
+from components.formats import fixed
 
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
@@ -16,7 +17,7 @@ def nodes(found: ConflictMap, selected: str, opened: dict[str, str], *, key: str
     table = conflict_rows.nodes(found).sort_values("label", key=lambda labels: labels.map(order), kind="stable")
     if opened:
         table = table.assign(trained=table["node"].map(opened).fillna(""))
-    names = table["node"].tolist()
+    names, score = table["node"].tolist(), fixed(table["forget_score"])
 
     def picked() -> None:
         row = state.selected_row(key)
@@ -35,11 +36,18 @@ def nodes(found: ConflictMap, selected: str, opened: dict[str, str], *, key: str
                 "Fixed", width=50, help="Proven the same in every optimum, that is in every way with the fewest conflicts"
             ),
             "circuits": TEXT("In circuits of", help="Of which sets' circuits it is part"),
-            "forget_score": NUMBER("Forget score", format="%.3g", help="How strongly its edges move the forget set's answers"),
-            "retain_score": NUMBER("Retain score", format="%.3g", help="The same in the retain sets, their mean"),
+            "forget_score": NUMBER("Forget score", format=score, help="How strongly its edges move the forget set's answers, in nats"),
+            "retain_score": NUMBER("Retain score", format=score, help="The same in the retain sets, their mean"),
             "n_parameters": NUMBER("Parameters", format="localized"), "trained": "Trained in",
         },
     )
+
+
+def by_layer(found: ConflictMap) -> None:
+    """Where along the model the labels lie: on either side of the early/late boundary, and in every layer."""
+    counts = conflict_rows.layers(found)
+    st.markdown(conflict_rows.depth(found, state.boundary(int(counts.index.max()) + 1)))
+    st.plotly_chart(conflict_plot.layers_figure(found), theme=None, key="conflict_layers")
 
 
 def circuits(found: ConflictMap) -> None:

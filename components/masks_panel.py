@@ -6,7 +6,7 @@ import streamlit as st
 from analysis import atomic, conflict_map, jobs, outcomes, studies
 from components import equivalent_command, layout, masks_plot
 from components.masks_plot import label
-from components.paired_text import CHANCE, differences, effects, seeds
+from components.paired_text import CHANCE, differences, seeds
 from components.run_form import model, short
 
 OUTCOMES = ["forget", "retain", "relearned"]
@@ -42,7 +42,7 @@ def show(study: studies.Study, *, key: str) -> None:
 
 
 def findings(method: str, summary: pd.DataFrame) -> list[str]:
-    """What the intervals of one method say: CLUE against no mask, CLUE against random nodes, the other masks against none."""
+    """What the intervals of one method say: CLUE against no mask, and against random nodes. The other masks are in the picture."""
     name, rows = layout.escape(method), summary.to_dict("records")
     if summary[["forget_minus_unmasked_low", "retain_minus_unmasked_low"]].isna().all(axis=None):
         return [f"{name}: one seed gives no interval, so nothing can be said about differences."]
@@ -52,19 +52,7 @@ def findings(method: str, summary: pd.DataFrame) -> list[str]:
         said.append(f"{share} Against no mask it {_or_none(row, 'unmasked')}.")
         if "random" in set(summary["arm"]):
             said.append(f"{name}: against as many random nodes, CLUE {_or_none(row, 'random')}.")
-    return said + _others(name, [row for row in rows if row["arm"] not in ("unmasked", "clue")])
-
-
-def _others(name: str, rows: list[dict]) -> list[str]:
-    """By what differs, the masks that do so; intervals are in the table."""
-    by_effect: dict[str, list[str]] = {}
-    for row in rows:
-        for outcome, effect in effects(row, OUTCOMES, "unmasked", "minus_unmasked").items():
-            by_effect.setdefault(effect, []).append(f"{layout.escape(label(row['arm']))} ({row[f'{outcome}_minus_unmasked']:+.3f})")
-    listed = "; ".join(f"**{effect}**: {', '.join(masks)}" for effect, masks in by_effect.items())
-    same = [label(row["arm"]) for row in rows if not effects(row, OUTCOMES, "unmasked", "minus_unmasked")]
-    said = [f"{name}, the other masks against no mask: {listed}."] if listed else []
-    return said + ([f"{name}, no different from no mask by more than chance: {layout.escape(', '.join(same))}."] if same else [])
+    return said
 
 
 def _or_none(row: dict, control: str) -> str:
@@ -78,8 +66,8 @@ def _how(table: pd.DataFrame, summary: pd.DataFrame, record: dict) -> str:
     return (
         f"Mean answer probabilities over {seeds(summary)}, {len(table)} runs of {updates} updates each, all at the learning rate of a "
         "run without a mask: a mask that forgets less and keeps more may only have moved the model less. Intervals are 95% t intervals "
-        f"over seeds (in the table ± half of one); a change is the difference to no mask, paired by seed. {CHANCE} Relearned: those "
-        f"forget samples that were not learnt again, after {n_steps} steps on a few others."
+        "over seeds (in the table ± half of one); the dotted line is no mask, and a change is the difference to it, paired by seed. "
+        f"{CHANCE} Relearned: those forget samples that were not learnt again, after {n_steps} steps on a few others."
     )
 
 

@@ -1,6 +1,4 @@
-"""Masks compared: what each leaves of the forget set against what it keeps of the retain set, with intervals over seeds."""
-
-import math
+"""Masks compared: what each leaves of the forget set, keeps of the retain set and gives back, with intervals over seeds."""
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,7 +16,10 @@ ARMS = {  # arm: its name in words, symbol and colour; a symbol is a mask's own
     "important": ("important nodes", "square", "early"),
     "gradient": ("largest gradients", "diamond", "early"),
 }
-PER_ROW = 2
+OUTCOMES = {  # of summary.csv: title of the axis
+    "forget": "forget probability<br>(left = more forgotten)", "retain": "retain probability<br>(right = more kept)",
+    "relearned": "relearned probability<br>(left = stays forgotten)",
+}
 
 
 def label(arm: str) -> str:
@@ -26,41 +27,43 @@ def label(arm: str) -> str:
 
 
 def figure(summary: pd.DataFrame) -> go.Figure:
-    """A panel per method with a point per arm: left is more forgotten, up is more kept. `summary`: summary.csv of compare-masks.
+    """A row of panels per method, a panel per outcome, in it a line per mask: mean and interval over seeds. `summary`: summary.csv of
+    compare-masks.
 
-    CLUE and its parts are of one colour, the control of another, other masks of a third; every arm has its own symbol. Where one seed
+    The dotted line is no mask. CLUE and its parts are of one colour, the control of another, other masks of a third. Where one seed
     gave no interval, there is a point alone.
     """
     methods = list(summary["method"].unique())
-    n_rows, n_columns = math.ceil(len(methods) / PER_ROW), min(PER_ROW, len(methods))
+    shown = [name for name in OUTCOMES if summary[f"{name}_mean"].notna().any()]
+    titles = [plain(method) if name == shown[0] else "" for method in methods for name in shown]
     chart = make_subplots(
-        rows=n_rows, cols=n_columns, subplot_titles=[plain(method) for method in methods], shared_xaxes="all", shared_yaxes="all",
-        horizontal_spacing=0.05, vertical_spacing=0.5 / (n_rows + 1),
+        rows=len(methods), cols=len(shown), subplot_titles=titles, shared_yaxes="rows", shared_xaxes="columns",
+        horizontal_spacing=0.03, vertical_spacing=0.16 / len(methods),
     )
-    for place, method in enumerate(methods):
-        for row in summary[summary["method"] == method].to_dict("records"):
-            chart.add_trace(_point(row, legend=place == 0), place // PER_ROW + 1, place % PER_ROW + 1)
-    chart.update_xaxes(title="forget probability (left = more forgotten)", showticklabels=True)
-    chart.update_yaxes(showticklabels=True)
-    chart.update_yaxes(title="retain probability (up = more kept)", col=1)
+    for row, method in enumerate(methods, 1):
+        part = summary[summary["method"] == method]
+        for column, name in enumerate(shown, 1):
+            chart.add_trace(_points(part, name), row, column)
+            for mean in part.loc[part["arm"] == "unmasked", f"{name}_mean"].dropna():
+                chart.add_vline(x=mean, line={"color": colours()["text"], "width": 1, "dash": "dot"}, row=row, col=column)
+    for column, name in enumerate(shown, 1):
+        chart.update_xaxes(title=OUTCOMES[name], row=len(methods), col=column)
+    chart.update_yaxes(autorange="reversed")
     chart.update_annotations(font_size=13)
-    height = 70 + 330 * n_rows
-    styled = style(chart, height=height).update_layout(margin_b=90, showlegend=True)
-    return styled.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})  # the titles stand above
+    return style(chart, height=90 + sum(45 + 26 * int((summary["method"] == method).sum()) for method in methods))
 
 
-def _point(row: dict, legend: bool) -> go.Scatter:
+def _points(part: pd.DataFrame, outcome: str) -> go.Scatter:
+    """The masks of one method in one outcome."""
     c = colours()
-    name, symbol, colour = ARMS.get(row["arm"], (row["arm"], "cross", "muted"))
-    bars = {f"error_{axis}": {
-        "type": "data", "symmetric": False, "array": [row[f"{outcome}_high"] - row[f"{outcome}_mean"]],
-        "arrayminus": [row[f"{outcome}_mean"] - row[f"{outcome}_low"]], "color": c[colour], "thickness": 1.2, "width": 4,
-    } for axis, outcome in (("x", "forget"), ("y", "retain")) if pd.notna(row[f"{outcome}_low"])}
-    ends = [row[f"{outcome}_{end}"] for outcome in ("forget", "retain") for end in ("low", "high")]
+    mean, low, high = (part[f"{outcome}_{end}"].astype(float) for end in ("mean", "low", "high"))
+    tint = [c[ARMS[arm][2] if arm in ARMS else "muted"] for arm in part["arm"]]
+    symbol = [ARMS[arm][1] if arm in ARMS else "cross" for arm in part["arm"]]
     return go.Scatter(
-        x=[row["forget_mean"]], y=[row["retain_mean"]], mode="markers", name=plain(name), legendgroup=plain(row["arm"]),
-        showlegend=legend, customdata=[ends], **bars,
-        marker={"symbol": symbol, "size": 12, "color": c[colour], "line": {"width": 1, "color": c["background"]}},
-        hovertemplate=f"{plain(name)}<br>forget %{{x:.3f}} (%{{customdata[0]:.3f}} to %{{customdata[1]:.3f}})"
-                      "<br>retain %{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})<extra></extra>",
+        x=mean, y=[plain(label(arm)) for arm in part["arm"]], mode="markers", showlegend=False,
+        customdata=list(zip(low, high, strict=True)),
+        marker={"symbol": symbol, "size": 11, "color": tint},
+        error_x={"type": "data", "symmetric": False, "array": (high - mean).fillna(0), "arrayminus": (mean - low).fillna(0),
+                 "color": c["muted"], "thickness": 1.5, "width": 4},
+        hovertemplate=f"%{{y}}<br>{outcome} %{{x:.3f}} (%{{customdata[0]:.3f}} to %{{customdata[1]:.3f}})<extra></extra>",
     )

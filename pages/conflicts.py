@@ -14,7 +14,7 @@ from components import (
     masks_panel,
 )
 
-TABS = ("The map as a table", "Masks", "Circuits it is read off", "Runs under masks")
+TABS = ("The map as a table", "By layer", "Masks", "Circuits it is read off", "Runs under masks")
 
 study = layout.begin(
     "Conflict map", "Which nodes of the model must be forgotten, which kept, and where do the two clash?"
@@ -39,10 +39,14 @@ with use:
 opened = conflict_masks.opened(found, what_if)
 selected = conflict_panel.map_and_node(found, opened)
 
-nodes, masks, circuits, runs = st.tabs(TABS, key="conflict_show", on_change="rerun", bind="query-params")  # only the open one is drawn
+# only the open one is drawn
+nodes, layers, masks, circuits, runs = st.tabs(TABS, key="conflict_show", on_change="rerun", bind="query-params")
 if nodes.open:
     with nodes:
         conflict_tables.nodes(found, selected, opened, key="conflict_nodes")
+if layers.open:
+    with layers:
+        conflict_tables.by_layer(found)
 if masks.open:
     with masks:
         conflict_masks.table(found)
