@@ -17,13 +17,14 @@ Names = tuple[str, str]
 
 
 def two_cohorts(cohort: pd.Series, names: Names, seed: int = 0) -> pd.Series:
-    """`cohort` (easy, middle, hard, unscored) with only the two of `names` left, the other scored samples being `rest`.
+    """`cohort` (easy, middle, hard, pinned_easy, pinned_hard, unscored) with only the two of `names` left, the other scored samples
+    being `rest`.
 
     `others`: all scored samples that are not in the other cohort. `random`: the control, as many samples as the other cohort has
     (against `others`: as `hard` has), drawn from the rest, of which it is at most half. So no sample is ever in both.
     Raises ValueError if both names are the same, or one is not known.
     """
-    known = ("easy", "middle", "hard", "others", "random")
+    known = ("easy", "middle", "hard", "pinned_easy", "pinned_hard", "others", "random")
     if names[0] == names[1] or not set(names) <= set(known):
         raise ValueError(f"expected two different cohorts of {', '.join(known)}, got {names[0]!r} and {names[1]!r}")
     found = cohort.where(cohort.isin([*names, "unscored"]), "rest")

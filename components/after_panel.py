@@ -1,4 +1,4 @@
-"""One sample's circuit before and after an unlearning run, and what the run did to the circuits of easy and of hard samples."""
+"""One sample's circuit before and after an unlearning run, or after two runs, and what a run did to easy and hard samples' circuits."""
 
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from analysis import circuits_after, cohorts, outcomes, store, studies
 from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit
 from analysis.jobs import command_line
+from analysis.report_rerun import model, sets_of, short
 from analysis.runs import RunRecord
 from components import (
+    after_compute,
     after_words,
     cached,
     cached_pairs,
@@ -26,49 +28,77 @@ from components import (
 from components.cohort_panel import PLAIN, READOUTS
 
 NAMES = ("before", "after")
+MODEL_BEFORE = ""  # in place of a run: the model before unlearning
 Circuits = dict[str, Circuit]
 EXPLANATION = """
 *Before and after a run*: edge scores of the same answer in both models, with the same settings and as many edges. After unlearning the
 model finds the answer improbable: its circuit is how what is left of the answer comes about. Changes are after minus before; intervals
 are 95% bootstrap intervals over samples, p from 9,999 random sign flips, corrected for the five read-outs after Holm. Edges in common:
 shared edges as a share of the edges of either circuit (Jaccard). One run is one seed. A read-out that was extreme in a cohort by
-construction tends to fall back to the middle whatever is done to the model.
+construction tends to fall back to the middle whatever is done to the model. With another run in place of the model before, *left* is
+that run and *right* the run chosen.
 """
 
 
 def show(study: studies.Study, circuits: Circuits, table: pd.DataFrame, boundary: int, n_edges: int) -> None:
-    records = cached.run_records(study)
+    records = outcomes.by_id(cached.run_records(study))
     if not records:
-        layout.needs("an unlearning run", _unlearn(study, "NPO", 0, store.workspace() / "runs" / study.slug / "npo"), "Unlearn")
+        layout.needs("an unlearning run", _unlearn(study), "Unlearn")
         return
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
-    with left:
-        record, known = _run(study, records)
-    with right:
-        sample = _pick(table, known, _has_weights(record))
+    run, against, of_sample = st.columns([3, 3, 5], vertical_alignment="bottom")
+    with run:
+        name = _run(study, records)
+    with against:
+        base = _base(study, records, name)
+    known = _on_disk(study, records[name])
+    with of_sample:
+        sample = _pick(table, known, after_compute.has_weights(records[name]))
     with st.container(gap=None):
         sample_picker.describe(table, sample)
-    _sample(study, circuits, sample, record, known, boundary, n_edges)
-    if known and not _has_weights(record):
-        st.caption(f"Circuits after this run are there for {len(known)} of {len(table)} samples; for others they need its weights.")
-    if len(known) > 1:
-        _summary(circuits, known, table, boundary, record.folder)
+    pair = [_circuit(study, records[run], sample, circuits) if run else circuits[sample] for run in (base, name)]
+    if all(pair):
+        _pair(pair, records, base, name, boundary, n_edges)
+    after_compute.offer(study, records[name], len(known), len(table))
+    if base:
+        _between(_on_disk(study, records[base]), known)
+    elif len(known) > 1:
+        _summary(circuits, known, table, boundary, records[name].folder)
 
 
-def _run(study: studies.Study, records: list[RunRecord]) -> tuple[RunRecord, Circuits]:
-    """The run chosen, at first one with circuits on disk, and those circuits."""
-    known, frame = outcomes.by_id(records), cached.run_frame(study)
-    names = list(known)
-    ready = [name for name in names if (known[name].folder / "circuits" / "circuits.json").is_file()] or \
-            [name for name in names if _has_weights(known[name])] or names
-    chosen = st.selectbox("Run", names, names.index(ready[0]), lambda name: compare_table.named(frame, name), key="after_run",
-                          bind="query-params")
-    record = known[chosen]
+def _run(study: studies.Study, records: dict[str, RunRecord]) -> str:
+    """The run chosen, at first one with circuits on disk."""
+    names = list(records)
+    ready = [name for name in names if (records[name].folder / "circuits" / "circuits.json").is_file()] or \
+            [name for name in names if after_compute.has_weights(records[name])] or names
+    return _choose(study, "After the run", names, names.index(ready[0]), "after_run")
+
+
+def _base(study: studies.Study, records: dict[str, RunRecord], chosen: str) -> str:
+    """What it is compared with: the model before (MODEL_BEFORE), or another run that has circuits or the weights for them."""
+    able = [name for name, record in records.items() if name != chosen and (
+        after_compute.has_weights(record) or (record.folder / "circuits" / "circuits.json").is_file())]
+    return _choose(study, "Compared with", [MODEL_BEFORE, *able], 0, "after_base")
+
+
+def _choose(study: studies.Study, label: str, names: list[str], index: int, key: str) -> str:
+    """One of `names`, in the address by its id: what lists show differs for a run of one's own."""
+    frame, given = cached.run_frame(study), state.parameter(key)
+    st.session_state[f"{key}_choice"] = given if given in names else names[index]
+
+    def title(name: str) -> str:
+        return compare_table.named(frame, name) if name else "the model before unlearning"
+
+    return st.selectbox(label, names, format_func=title, key=f"{key}_choice",
+                        on_change=lambda: state.set_parameter(key, st.session_state[f"{key}_choice"]))
+
+
+def _on_disk(study: studies.Study, record: RunRecord) -> Circuits:
+    """The run's circuits that were computed for many samples."""
     try:
-        return record, cached_pairs.circuits_after(study, record.folder) or {}
+        return cached_pairs.circuits_after(study, record.folder) or {}
     except ValueError as error:
         layout.problem("The circuits of this run cannot be compared with those before it.", str(error))
-        return record, {}
+        return {}
 
 
 def _pick(table: pd.DataFrame, known: Circuits, has_weights: bool) -> str:
@@ -79,28 +109,46 @@ def _pick(table: pd.DataFrame, known: Circuits, has_weights: bool) -> str:
     return sample_picker.choose(sample_picker.questions(offered), key="sample")
 
 
-def _sample(
-    study: studies.Study, circuits: Circuits, sample: str, record: RunRecord, known: Circuits, boundary: int, n_edges: int
-) -> None:
-    if sample not in known and _has_weights(record) and demo_mode.too_large(int(circuits[sample].index.real_edges.sum())):
-        return
+def _circuit(study: studies.Study, record: RunRecord, sample: str, before: Circuits) -> Circuit | None:
+    """The sample's circuit after a run, as it is on disk or computed now with its weights; None where it says why there is none."""
+    known = _on_disk(study, record)
+    if sample in known:
+        return known[sample]
+    if not after_compute.has_weights(record):
+        after_compute.missing(study, record)
+        if known:
+            st.button("Show a sample that has one", on_click=state.select_sample, args=(next(iter(known)),))
+        return None
+    if demo_mode.too_large(int(before[sample].index.real_edges.sum())):
+        return None
     try:
-        after = known.get(sample) or (cached_pairs.circuit_after(study, record.folder, sample) if _has_weights(record) else None)
+        return cached_pairs.circuit_after(study, record.folder, sample)
     except ValueError as error:
         layout.problem("This sample's circuit could not be computed with the run's weights.", str(error))
+        return None
+
+
+def _pair(pair: list[Circuit], records: dict[str, RunRecord], base: str, name: str, boundary: int, n_edges: int) -> None:
+    left, right = pair
+    if base:
+        titles = dict(zip(pair_panel.SIDES, (base, name), strict=True))
+        pair_panel.show(left, right, boundary, pair_panel.SIDES, key="after", n_edges=n_edges,
+                        head=lambda side, sample: st.markdown(f"**{side.capitalize()}: after {layout.escape(titles[side])}**"))
         return
-    if after is None:
-        layout.needs("this sample's circuit after the run, which needs the run's weights", _commands(study, record))
-        if known:
-            there = next(iter(known))
-            st.button("Show a sample that has one", on_click=state.select_sample, args=(there,))
-        return
-    before = circuits[sample]
-    pair_panel.show(before, after, boundary, NAMES, key="after", n_edges=n_edges)
-    change = circuits_after.changes({sample: before}, {sample: after}, boundary).loc[sample]
+    pair_panel.show(left, right, boundary, NAMES, key="after", n_edges=n_edges)
+    change = circuits_after.changes({left.sample_id: left}, {left.sample_id: right}, boundary).iloc[0]
     st.caption("Change of the whole circuits, all edges: " + "; ".join(
         f"{READOUTS[value].lower()} {change[value]:+.2f}" for value in READOUTS
     ))
+
+
+def _between(first: Circuits, second: Circuits) -> None:
+    """How alike the two runs left the circuits of all samples that both have on disk."""
+    both = [sample for sample in second if sample in first]
+    if len(both) > 1:
+        st.header("Did the two runs change the circuits alike?")
+        alike = circuits_after.likeness({name: first[name] for name in both}, {name: second[name] for name in both})
+        st.markdown(after_words.between(alike))
 
 
 def _summary(circuits: Circuits, known: Circuits, table: pd.DataFrame, boundary: int, run: Path) -> None:
@@ -121,19 +169,7 @@ def _summary(circuits: Circuits, known: Circuits, table: pd.DataFrame, boundary:
     st.download_button("Changes as CSV", lambda: csv_bytes(file), "circuits-after.csv", "text/csv", on_click="ignore")
 
 
-def _has_weights(record: RunRecord) -> bool:
-    return (record.folder / "model" / "config.json").is_file()
-
-
-def _commands(study: studies.Study, record: RunRecord) -> str:
-    """Make the weights again, then the circuits of all samples with them."""
-    again = store.workspace() / "runs" / study.slug / f"{record.name}-again"[-64:]
-    unlearned = ["--model", str(again / "model"), *study.model_arguments[2:]]
-    circuits = ["circuits", *unlearned, "--data", str(study.forget), "--output", str(again / "circuits")]
-    return f"{_unlearn(study, record.method, record.seed, again)}\n{command_line(circuits)}"
-
-
-def _unlearn(study: studies.Study, method: str, seed: int | None, output: object) -> str:
-    sets = [*study.model_arguments, "--forget", str(study.forget), "--retain", str(study.retain)]
+def _unlearn(study: studies.Study) -> str:
     preset = ["--preset", "embedded"] if study.slug == "embedded" else []
-    return command_line(["unlearn", *sets, "--method", method, *preset, "--seed", str(seed or 0), "--output", str(output)])
+    output = store.workspace() / "runs" / study.slug / "npo"
+    return command_line(["unlearn", *model(study), *sets_of(study), "--method", "NPO", *preset, "--output", short(output)])

@@ -26,6 +26,18 @@ def alike(table: pd.DataFrame) -> str:
     return change + f"So it stays more like its old self than like another sample's ({difference})."
 
 
+def between(table: pd.DataFrame) -> str:
+    """`circuits_after.likeness` of two runs in words: does a sample's circuit end alike in both?"""
+    rng, means = np.random.default_rng(0), table.mean()
+    gap = (table["own"] - table["other_after"]).dropna().to_numpy()
+    low, high = bootstrap_interval(gap, rng)
+    return (
+        f"**A sample's circuits after the two runs have {means['own']:.0%} of their edges in common** (mean, n = {len(table)}); those "
+        f"of two different samples, one after each run, {means['other_after']:.0%}: {100 * gap.mean():+.1f} points "
+        f"[{100 * low:.1f}, {100 * high:.1f}], p = {sign_flip_p(gap, rng):.4f}."
+    )
+
+
 def changed(table: pd.DataFrame, readouts: dict[str, str]) -> str:
     """`circuits_after.summary` in words: which read-outs moved over all samples."""
     rows = table[table["cohort"] == "all"].set_index("value")

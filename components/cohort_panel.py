@@ -26,18 +26,20 @@ mean (2,000 resamples). Cliff's delta is the chance that a sample of the second 
 it lies below. p comes from 2,000 label permutations of the difference in means, and is corrected for the five read-outs after Holm. The
 control draws random cohorts of the same size from all scored samples: the shaded areas hold 95% of what they give. *All others* are
 the scored samples outside the other cohort; *Random* is drawn (seed 0) from those outside it: as many as it has, at most half of
-them.
+them. *Pinned easy* and *Pinned hard*, offered where samples were pinned by hand on Difficulty, hold these alone, and *Easy* and *Hard*
+then the others.
 """
 
 
 def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, least: int) -> None:
     """Compare the circuits of two cohorts; `table` holds scores and, with runs, `rank_outcome`. `least`: see `frequency_panel`."""
-    names = choose()
-    rule = cohort_rule.edit(table, key="pair_cohorts", default_by="Outcome" if "rank_outcome" in table else "CUD")
+    default_by = "Outcome" if "rank_outcome" in table else "CUD"
+    names = choose(cohort_rule.current(default_by))
+    rule = cohort_rule.edit(table, key="pair_cohorts", default_by=default_by)
     if names[0] == names[1]:
         st.info("The same cohort is on both sides. Choose another for one of them.")
         return
-    cohort = comparison.two_cohorts(cohorts.assign(table, rule), names)
+    cohort = comparison.two_cohorts(_with_pinned(cohorts.assign(table, rule), rule, names), names)
     sizes = {name: int((cohort == name).sum()) for name in names}
     if min(sizes.values()) < 2:
         small = min(sizes, key=sizes.get)
@@ -55,18 +57,35 @@ def show(circuits: dict[str, Circuit], table: pd.DataFrame, boundary: int, least
     depth(effects, names)
 
 
-def choose() -> tuple[str, str]:
-    """The two cohorts, kept in the URL, and a button that swaps them."""
+def choose(rule: cohorts.CohortRule) -> tuple[str, str]:
+    """The two cohorts, kept in the URL, and a button that swaps them; those pinned by hand are offered where there are some."""
+    offered = [name for name in NAMES if not name.startswith("pinned_") or getattr(rule, name.removeprefix("pinned_"))]
+    for key, default in (("cohort_a", "easy"), ("cohort_b", "hard")):
+        if st.session_state.get(key, default) not in offered:  # it was unpinned
+            st.session_state[key] = default
     left, middle, right = st.columns([9, 2, 9], vertical_alignment="bottom")
-    kept = {"format_func": NAMES.get, "required": True, "bind": "query-params"}
-    first = left.segmented_control("First cohort", list(NAMES), default="easy", key="cohort_a", **kept)
-    second = right.segmented_control("Second cohort", list(NAMES), default="hard", key="cohort_b", **kept)
+    first, second = _one(left, "First cohort", offered, "easy", "cohort_a"), _one(right, "Second cohort", offered, "hard", "cohort_b")
     middle.button("Swap", width="stretch", key="swap_cohorts", on_click=_swap, args=(first, second))
     return first, second
 
 
+def _one(place, label: str, offered: list[str], default: str, key: str) -> str:
+    kept = {"format_func": NAMES.get, "key": key, "bind": "query-params"}
+    if len(offered) > 5:  # they would not fit beside each other
+        return place.selectbox(label, offered, offered.index(default), **kept)
+    return place.segmented_control(label, offered, default=default, required=True, **kept)
+
+
 def _swap(first: str, second: str) -> None:
     st.session_state["cohort_a"], st.session_state["cohort_b"] = second, first
+
+
+def _with_pinned(cohort: pd.Series, rule: cohorts.CohortRule, names: tuple[str, str]) -> pd.Series:
+    """`cohorts.assign` with those pinned by hand as cohorts of their own, where they are asked for."""
+    for name, ids in (("pinned_easy", rule.easy), ("pinned_hard", rule.hard)):
+        if name in names:
+            cohort = cohort.mask(cohort.index.isin(ids), name)
+    return cohort
 
 
 def charts(profile: pd.DataFrame, mix: pd.DataFrame, names: tuple[str, str], boundary: int) -> None:

@@ -7,8 +7,10 @@ from plotly.subplots import make_subplots
 from components import palette
 
 SYMBOLS, DASHES = ("circle", "diamond"), ("solid", "dash")  # of the first and the second cohort: never colour alone
-COLOURS = {"easy": "easy", "middle": "middle", "hard": "hard", "others": "retain", "random": "random"}  # keys of the palette
-NAMES = {"easy": "Easy", "middle": "Middle", "hard": "Hard", "others": "All others", "random": "Random"}
+COLOURS = {"easy": "easy", "middle": "middle", "hard": "hard", "others": "retain", "random": "random",  # keys of the palette
+           "pinned_easy": "easy", "pinned_hard": "hard"}
+NAMES = {"easy": "Easy", "middle": "Middle", "hard": "Hard", "others": "All others", "random": "Random",
+         "pinned_easy": "Pinned easy", "pinned_hard": "Pinned hard"}
 Names = tuple[str, str]
 
 
@@ -63,7 +65,7 @@ def edge_mix(means: pd.DataFrame, names: Names) -> go.Figure:
         opacity=0.25, marker={"color": c["random"]}, name=_chance(chance), hoverinfo="skip",
     )
     figure.update_xaxes(title="mean share of |score|", tickformat=".0%", rangemode="tozero")
-    kinds = [kind.replace("->", " to ") for kind in order]
+    kinds = [kind.replace("->", " to ").replace("mlp", "MLP") for kind in order]
     figure.update_yaxes(title={"text": "kind of edge", "standoff": 8}, tickvals=list(range(len(order))), ticktext=kinds)
     return palette.style(figure, height=400)
 

@@ -11,6 +11,7 @@ from components.cohort_plot import NAMES
 
 LEAST = 0.1  # difference in frequency from which edges that do not pass can be shown
 MOST_EDGES = 400  # more cannot be read
+CONTROL = "False-discovery rate 5%: of the edges that pass, about one in twenty is expected to be a false alarm."
 EXPLANATION = """
 *Edge frequency* is the share of a cohort's circuits that have an edge. Each edge that some circuits of the two cohorts have and some
 lack is tested by Fisher's exact test (two-sided), a permutation test with every permutation counted. An edge passes at a
@@ -47,7 +48,8 @@ def _differences(chosen: list[Circuit], found: pd.DataFrame, by_chance: np.ndarr
     index, words = chosen[0].index, (NAMES[names[0]].lower(), NAMES[names[1]].lower())
     graph, beside = st.columns([3, 2])
     with graph:
-        st.markdown(takeaway(found, by_chance, words))
+        st.markdown(takeaway(found, words))
+        st.caption(f"{CONTROL}  \n{chance(by_chance)}")
         everything = st.checkbox(
             f"Also those that do not pass, from {100 * LEAST:.0f} points apart", key="not_passing", bind="query-params",
             help="Drawn thin and gray: differences that chance would give among so many edges."
@@ -91,15 +93,17 @@ def _downloads(found: pd.DataFrame, names: tuple[str, str]) -> None:
             st.download_button(label, lambda table=table: csv_bytes(table), name, "text/csv", on_click="ignore")
 
 
-def takeaway(found: pd.DataFrame, by_chance: np.ndarray, words: tuple[str, str]) -> str:
-    """How many edges differ, which way, and how many would between random cohorts."""
+def takeaway(found: pd.DataFrame, words: tuple[str, str]) -> str:
+    """How many edges differ, and which way."""
     n_tested, passing = int(found["p_value"].notna().sum()), found[found["passes"]]
     n_first = int((passing["difference"] > 0).sum())
-    none = int((by_chance == 0).sum())
     said = f"**{n_tested:,} edges tested, {len(passing)} pass**"
     if len(passing):
         said += f": {n_first} more common in {words[0]}, {len(passing) - n_first} in {words[1]} samples"
-    return (
-        f"{said} (false-discovery rate 5%). Between random cohorts of the same sizes {by_chance.mean():.1f} pass on average, none in "
-        f"{none} of {len(by_chance)} draws."
-    )
+    return f"{said}."
+
+
+def chance(by_chance: np.ndarray) -> str:
+    """The random-cohort control in one line."""
+    return (f"Random cohorts of the same sizes, drawn {len(by_chance)} times, where every edge that passes is chance: "
+            f"{by_chance.mean():.1f} pass on average, none in {int((by_chance == 0).sum())} of the draws.")

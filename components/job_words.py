@@ -15,6 +15,8 @@ def name(job: jobs.Job) -> str:
     """The run that a job makes, or the run that it evaluates; else its kind."""
     if job.kind == "evaluate":
         return f"{job.output.parent.name}, evaluation"
+    if job.kind == "circuits" and job.output.parent.parent.parent.name == "runs":
+        return f"{job.output.parent.name}, circuits"
     return job.output.name if job.kind == "unlearn" else kind(job)
 
 

@@ -15,7 +15,7 @@ from analysis import studies
 COHORTS = ("cohort_by", "cohort_percent", "cohort_limits", "pinned_easy", "pinned_hard")  # see `cohort_rule`
 CARRIED = ("study", "sample", "node", *COHORTS)
 BOUNDARY = "late_from"  # key of the slider over layers that parts early from late edges
-OF_STUDY = ("left", "right", "pins", "path", "runs", "run", "job")  # parameters of one page that name something of a study
+OF_STUDY = ("left", "right", "pins", "path", "runs", "run", "job", "after_run", "after_base")  # of one page, and of a study
 BOUND = (BOUNDARY,)  # keys of widgets that Streamlit itself keeps in the URL and the session, and that other pages have too
 NODE = re.compile(r"a\d{1,4}\.h\d{1,4}|m\d{1,4}|input|logits")
 
@@ -35,6 +35,14 @@ def carry(page: str) -> None:
         elif given is not None:
             del st.query_params[key]
     st.session_state["page"], st.session_state["linked"] = page, carried()
+
+
+def give_way() -> None:
+    """End this run of the page here if the reader has clicked meanwhile: Streamlit looks for that whenever a page touches its state.
+
+    Long computations call it in between, else a click on another page waits for them.
+    """
+    st.session_state.get("page")
 
 
 def page() -> str | None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import streamlit as st
 
-from analysis import atomic, runs, store, studies
+from analysis import atomic, jobs, runs, store, studies
 from components import cached, cached_pairs, demo_mode
 from tests.made_circuits import edge_names
 
@@ -36,7 +37,9 @@ def test_it_opens_on_the_easiest_and_the_hardest_and_says_what_they_differ_in(sc
     left, right = (edge_names(store.read_circuits(scored_study.results / "circuits")[0][name]) for name in sides(page))
     words = {"only left": left - right, "only right": right - left, "both": left & right}
     assert {name: set(rows["edge"]) for name, rows in table.groupby("where")} == {name: edges for name, edges in words.items() if edges}
-    assert f"They share {len(left & right)} of {len(left | right)} edges" in texts(page)
+    assert f"They share {len(left & right)} of {len(left | right)} edges, which carry" in texts(page)
+    only = open_page("easy_vs_hard", pair_groups="right").dataframe[0].value
+    assert set(only["edge"]) == right - left
 
 
 @pytest.mark.slow
@@ -77,7 +80,7 @@ def test_cohorts_are_compared_with_n_intervals_and_the_edges_that_differ(scored_
     assert "[" in table.loc["Mean layer", "Easy"] and table.loc["Mean layer", "Cliff's delta"] == "+1.00"
     said = texts(page)
     assert "n = 6 easy and 6 hard" in said and "mean layer is larger" in said and "edges tested" in said
-    assert "Between random cohorts of the same sizes" in said
+    assert "Random cohorts of the same sizes" in said and "about one in twenty is expected to be a false alarm" in said
 
 
 @pytest.mark.slow
@@ -88,6 +91,14 @@ def test_any_two_cohorts_from_the_address(scored_study, open_page):
     assert not page.exception and "n = 12 middle and 6 random samples" in texts(page)
     page.segmented_control(key="cohort_a").set_value("random").run()
     assert "The same cohort is on both sides" in texts(page)
+
+
+@pytest.mark.slow
+def test_samples_pinned_by_hand_are_cohorts_of_their_own(scored_study, open_page):
+    page = open_page("easy_vs_hard", **COHORTS, pinned_easy="sample01,sample02,sample20", cohort_a="Pinned easy", cohort_b="Easy")
+    assert not page.exception and "n = 3 pinned easy and 4 easy samples" in texts(page)
+    page = open_page("easy_vs_hard", **COHORTS, cohort_a="Pinned easy")
+    assert not page.exception and "n = 6 easy and 6 hard samples" in texts(page)
 
 
 @pytest.mark.slow
@@ -143,11 +154,15 @@ def test_before_and_after_needs_a_run(scored_study, open_page):
 
 
 @pytest.mark.slow
-def test_a_run_without_weights_or_circuits_says_how_to_get_them(run, open_page):
+def test_a_run_without_weights_or_circuits_says_how_to_get_them(run, open_page, monkeypatch):
+    links = {}
+    monkeypatch.setattr(st, "page_link", lambda page, label, query_params: links.__setitem__(label, query_params))
     page = open_page("easy_vs_hard", **RUN)
     said = texts(page)
     assert not page.exception and "needs the run's weights" in said
-    assert "--method NPO --seed 4" in said and "python -m analysis circuits --model" in said
+    assert "unlearn --model nowhere" in said and "--method NPO --preset default" in said and "--seed 4" in said
+    assert "python -m analysis circuits --model" in said and "npo-again/model" in said and "--ablation zero" in said
+    assert links["Run it again here: the form, filled with its settings"]["like"] == "npo"
 
 
 @pytest.mark.slow
@@ -167,9 +182,22 @@ def test_a_sample_before_and_after_and_all_of_them(scored_study, run, open_page)
 def test_the_run_of_the_address_is_compared_though_another_is_ready(scored_study, run, open_page):
     write_after(scored_study, run)
     shutil.copytree(run, run.with_name("other"), ignore=shutil.ignore_patterns("circuits"))
-    assert open_page("easy_vs_hard", **RUN).selectbox(key="after_run").value == "npo"
+    assert open_page("easy_vs_hard", **RUN).selectbox(key="after_run_choice").value == "npo"
     page = open_page("easy_vs_hard", **RUN, after_run="other")
-    assert not page.exception and page.selectbox(key="after_run").value == "other" and "needs the run's weights" in texts(page)
+    assert not page.exception and page.selectbox(key="after_run_choice").value == "other" and "needs the run's weights" in texts(page)
+
+
+@pytest.mark.slow
+def test_any_two_runs_are_compared(scored_study, run, open_page):
+    write_after(scored_study, run)
+    shutil.copytree(run, run.with_name("other"))
+    page = open_page("easy_vs_hard", **RUN, after_run="npo", after_base="other")
+    said = texts(page)
+    assert not page.exception and "**Left: after other**" in said and "**Right: after npo**" in said
+    assert "They share" in said and "after the two runs have 100% of their edges in common** (mean, n = 23)" in said
+    assert [c for c in page.dataframe[0].value if c in ("left", "right", "before")] == ["left", "right"]
+    page = open_page("easy_vs_hard", **RUN, after_run="npo", after_base="npo")  # with itself: with the model before
+    assert not page.exception and "**Before**" in texts(page)
 
 
 @pytest.mark.slow
@@ -201,12 +229,19 @@ def test_with_weights_the_circuit_is_computed_there_and_then(scored_study, run, 
     monkeypatch.setattr(cached_pairs, "circuit_after", computed)
     page = open_page("easy_vs_hard", **RUN, sample="sample11")
     assert not page.exception and asked == [(run, "sample11")] and "They share" in texts(page)
+    submitted = []
+    monkeypatch.setattr(jobs, "submit", lambda *job: submitted.append(job))
+    page.button(key="after_all").click().run()
+    asked.clear()
+    ((kind, arguments, output),) = submitted
+    assert kind == "circuits" and output == run / "circuits" and arguments[-1] == str(output)
+    assert arguments[:3] == ["circuits", "--model", str(run / "model")] and "--ablation" in arguments
     monkeypatch.setenv("LETHE_DEMO", "1")
     open_page("easy_vs_hard", **RUN, sample="sample12")
-    assert asked[1:] == [(run, "sample12")]  # in a demo as well, as the graph is small
+    assert asked == [(run, "sample12")]  # in a demo as well, as the graph is small
     monkeypatch.setattr(demo_mode, "LIVE_EDGES", 10)
     page = open_page("easy_vs_hard", **RUN, sample="sample13")
-    assert not page.exception and len(asked) == 2 and "Read-only demo: not measured here" in texts(page)
+    assert not page.exception and len(asked) == 1 and "Read-only demo: not measured here" in texts(page)
 
 
 @pytest.mark.slow
