@@ -27,6 +27,10 @@ jaxtyping.jaxtyped = types_checked  # the hook writes this name above every func
 jaxtyping.install_import_hook("analysis", "beartype.beartype")
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("lethe", max_examples=40, deadline=None, database=None)
+settings.load_profile("lethe")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.anchors import consensus
@@ -74,7 +74,6 @@ def literal_rule(losses: list[list[float]], n: int, min_appearances: int) -> tup
     return easy, hard + spare[: n - len(hard)]
 
 
-@settings(deadline=None)
 @given(tables(), st.data())
 def test_it_is_the_rule_written_out_whatever_the_least_number_of_votes(table, data):
     losses, n = table
@@ -82,7 +81,6 @@ def test_it_is_the_rule_written_out_whatever_the_least_number_of_votes(table, da
     assert consensus(pd.DataFrame(losses), n) == literal_rule(losses, n, least)
 
 
-@settings(deadline=None)
 @given(tables())
 def test_sides_have_n_samples_each_and_share_none(table):
     losses, n = table
@@ -91,7 +89,6 @@ def test_sides_have_n_samples_each_and_share_none(table):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(tables())
 def test_only_the_order_of_losses_counts_and_not_that_of_methods(table):
     losses, n = table
@@ -101,7 +98,6 @@ def test_only_the_order_of_losses_counts_and_not_that_of_methods(table):
     assert consensus(frame[frame.columns[::-1]], n) == (easy, hard)
 
 
-@settings(deadline=None)
 @given(st.permutations(range(8)), st.permutations(range(8)), st.integers(1, 4))
 def test_permuting_samples_permutes_the_anchors_of_a_method(losses, order, n):
     frame = pd.DataFrame({"A": [float(v) for v in losses]})
@@ -110,7 +106,6 @@ def test_permuting_samples_permutes_the_anchors_of_a_method(losses, order, n):
     assert set(frame["A"][easy]) == set(range(8 - n, 8)) and set(frame["A"][hard]) == set(range(n))
 
 
-@settings(deadline=None)
 @given(tables())
 def test_one_clear_favourite_of_all_methods_is_always_chosen(table):
     """The control of the above: the rule does listen to the losses."""

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +12,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from analysis import anchor_runs, store
-from analysis.__main__ import app
+from analysis.__main__ import app, main
 from analysis.graph import GraphIndex
 
 PEOPLE = ["Ana", "Bo", "Cy", "Di", "Ed", "Fay", "Gil", "Hal"]
@@ -246,12 +244,14 @@ def test_an_over_long_sample_leaves_no_half_run(folder, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", ["circuits --method X", "unlearn --model m --forget f --retain r --output o"])
-def test_a_usage_error_is_one_line(arguments):
-    command = [sys.executable, "-m", "analysis", *arguments.split()]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_a_usage_error_is_one_line(arguments, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["analysis", *arguments.split()])
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the tests keep their own
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("error: ") and len(said.strip().splitlines()) == 1
 
 
 def test_a_validity_table_that_cannot_be_written_is_refused_before_it_is_computed(tmp_path):

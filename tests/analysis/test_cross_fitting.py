@@ -45,7 +45,6 @@ def test_cud_by_hand_and_with_anchors_swapped():
     assert cud(skewed, EASY, HARD, "hamming") == pytest.approx([1 / (1 + 5)])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), KINDS, st.booleans(), st.floats(1e-3, 1e3))
 def test_cud_of_any_vectors(seed, kind, weighted, factor):
     """0 at the easy anchor, 1 at the hard one, 0.5 where they coincide; 1 - s swapped; no scale; permuted with the samples."""
@@ -63,7 +62,6 @@ def test_cud_of_any_vectors(seed, kind, weighted, factor):
         assert cud(rows * factor, easy * 7, hard, kind) == pytest.approx(score, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 10))
 def test_binary_circuits_of_equal_size_have_one_closed_form_by_cosine_and_by_hamming(seed, k):
     rng = np.random.default_rng(seed)
@@ -112,7 +110,7 @@ def test_the_anchor_circuit_comes_from_the_mean_matrix_not_from_a_union():
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), SETTINGS, st.floats(-3, 3))
 def test_a_samples_own_outcome_never_touches_its_score(seed, options, outcome):
     scores, fold, losses, base = made_set(seed)
@@ -138,7 +136,7 @@ def test_a_samples_outcome_does_move_the_other_half():
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), SETTINGS)
 def test_permuting_samples_permutes_scores_and_anchors(seed, options):
     """With one method: among several, samples of equal votes and mean rank go by row."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -33,7 +33,6 @@ def test_an_empty_circuit_is_like_nothing():
         assert similarity(empty, other, "cosine") == similarity(empty, other, "jaccard") == 0.0
 
 
-@settings(deadline=None)
 @given(VECTORS, VECTORS, st.sampled_from(KINDS), st.booleans())
 def test_for_any_two_it_is_symmetric_bounded_and_one_with_itself(p, q, kind, binary):
     a, b = (p > 0, q > 0) if binary else (p, q)
@@ -44,13 +43,11 @@ def test_for_any_two_it_is_symmetric_bounded_and_one_with_itself(p, q, kind, bin
         assert similarity(a, a, kind) == pytest.approx(1)
 
 
-@settings(deadline=None)
 @given(VECTORS, VECTORS, st.sampled_from(KINDS), st.floats(1e-3, 1e3))
 def test_the_scale_of_weights_does_not_count(p, q, kind, factor):
     assert similarity(p * factor, q, kind) == pytest.approx(similarity(p, q, kind), abs=1e-9)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.float64, (3, 12), elements=st.floats(-5, 5)), VECTORS, st.sampled_from(KINDS))
 def test_many_at_once_are_one_by_one(rows, q, kind):
     assert similarity(rows, q[None, :], kind) == pytest.approx([similarity(row, q, kind) for row in rows])

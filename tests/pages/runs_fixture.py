@@ -108,7 +108,7 @@ def write_curricula(study: studies.Study, low: float = 0.01) -> None:
 
 def open_page(name: str, **query: str) -> AppTest:
     """The page as a browser opens it, with these query parameters."""
-    at = AppTest.from_file(str(store.PROJECT / "app.py"), default_timeout=20)
+    at = AppTest.from_file(str(store.PROJECT / "app.py"), default_timeout=120)
     at.switch_page(f"pages/{name}.py")
     for key, value in query.items():
         at.query_params[key] = value

@@ -51,7 +51,7 @@ def test_every_page_goes_on(how, whole_study, open_page, monkeypatch):
     for name in PAGES:
         page = open_page(name, run="npo-1")
         failed |= {name: [e.value for e in page.exception]} if page.exception else {}
-    overview = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    overview = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     overview.query_params["study"] = "made"
     failed |= {"overview": [e.value for e in overview.exception]} if overview.run().exception else {}
     assert not failed

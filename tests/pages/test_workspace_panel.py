@@ -18,7 +18,7 @@ def panel(made_up_study, monkeypatch):
     objects.put(place.workspace(), "edge-scores", {"fingerprint": "f" * 16}, {"a": b"x" * 5000}, "![x](http://a/b.png)")
 
     def opened() -> AppTest:
-        page = AppTest.from_file(APP, default_timeout=30)
+        page = AppTest.from_file(APP, default_timeout=120)
         page.query_params.update({"study": "made", "workspace": "true"})
         return page.run()
 
