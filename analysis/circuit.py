@@ -2,6 +2,7 @@
 
 import heapq
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import networkx as nx
@@ -34,16 +35,16 @@ class Circuit:
         return int(self.in_circuit.sum())
 
 
-def select(scores: Scores, index: GraphIndex, n_edges: int) -> EdgeMask:
+def select(scores: Scores, index: GraphIndex, n_edges: int, among: EdgeMask | None = None) -> EdgeMask:
     """Greedy circuit: grow from `logits` by |score|, then drop what is on no path from `input` to `logits`.
 
     The best-scoring edge into any node already in the circuit is added, n_edges times; a newly reached source brings all edges
     into it (all of q, k and v for a head). The same rule as EAP-IG's `apply_greedy`; ties go to the lower (source, destination)
-    index, so that the result is deterministic. After pruning fewer than `n_edges` edges may remain.
+    index, so that the result is deterministic. After pruning fewer than `n_edges` edges may remain. `among`: no other edges are added.
 
     Raises ValueError if `n_edges` is not positive or a score is not finite.
     """
-    size = _strength(scores, n_edges)
+    size, allowed = _strength(scores, n_edges), index.real_edges if among is None else among
     columns_of = _columns_by_node(index)
     chosen = np.zeros(scores.shape, dtype=bool)
     reached = {index.n_forward}
@@ -51,7 +52,7 @@ def select(scores: Scores, index: GraphIndex, n_edges: int) -> EdgeMask:
 
     def offer(node: int) -> None:
         for column in columns_of[node]:
-            for source in range(index.n_sources(column)):
+            for source in np.flatnonzero(allowed[:, column]).tolist():
                 heapq.heappush(heap, (-float(size[source, column]), source, column))
 
     offer(index.n_forward)
@@ -124,28 +125,24 @@ def strongest(circuit: Circuit, n_edges: int) -> Circuit:
     """
     if n_edges >= circuit.n_edges:
         return circuit
-    inside = np.where(circuit.in_circuit, circuit.scores, 0)
+    grown = partial(select, circuit.scores, circuit.index, among=circuit.in_circuit)
     low, high = 1, circuit.n_edges  # `low` choices fit; with `high` and more, all of the circuit is there
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _grown(circuit, inside, middle).sum() <= n_edges else (low, middle)
-    return replace(circuit, in_circuit=_grown(circuit, inside, low))
-
-
-def _grown(circuit: Circuit, inside: np.ndarray, n_choices: int) -> np.ndarray:
-    return select(inside, circuit.index, n_choices) & circuit.in_circuit
+        low, high = (middle, high) if grown(middle).sum() <= n_edges else (low, middle)
+    return replace(circuit, in_circuit=grown(low))
 
 
 def prune(in_circuit: EdgeMask, index: GraphIndex) -> EdgeMask:
     """Keep only edges on a path from `input` to `logits`."""
-    owner = index.backward_nodes
+    owner, columns = index.backward_nodes, np.flatnonzero(in_circuit.any(axis=0))  # in forward order
     from_input = np.zeros(index.n_forward + 1, dtype=bool)
     from_input[0] = True
-    for column in range(index.n_backward):  # columns are in forward order
+    for column in columns:
         from_input[owner[column]] |= bool((in_circuit[:, column] & from_input[:-1]).any())
     to_logits = np.zeros(index.n_forward + 1, dtype=bool)
     to_logits[-1] = True
-    for column in reversed(range(index.n_backward)):
+    for column in reversed(columns):
         if to_logits[owner[column]]:
             to_logits[:-1] |= in_circuit[:, column]
     return in_circuit & from_input[:-1, None] & to_logits[owner][None, :]

@@ -18,6 +18,11 @@ def lanes(index: GraphIndex, frame: pd.DataFrame) -> list[str]:
     return [*(f"h{head}" for head in heads), "MLP"]
 
 
+def height(index: GraphIndex) -> int:
+    """Pixels that a graph of this model should take: the more lanes, the more, and the same however few of them are drawn."""
+    return min(640, max(425, 180 + 24 * (index.n_heads + 1)))
+
+
 def edges(circuit: Circuit, boundary: int) -> pd.DataFrame:
     """edges_frame with what a reader compares: side of the boundary, share of |score|, and the drawn width in pixels.
 

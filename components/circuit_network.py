@@ -15,7 +15,7 @@ from components.network_view import Group, View
 
 HERE = Path(__file__).parent
 SIDES = {"early": Group("early", "early"), "late": Group("late", "late", dashed=True)}
-SCRIPTS = ("network_paths.js", "network_draw.js", "network_svg.js", "network_tools.js", "circuit_network.js")
+SCRIPTS = tuple(f"network_{part}.js" for part in ("paths", "draw", "svg", "body", "marks", "side", "tools", "pointer"))
 PAGE_STYLE = """
 :root { --st-background-color: #ffffff; color-scheme: light dark }
 @media (prefers-color-scheme: dark) { :root { --st-background-color: #12181f } h1 { color: #e6edf3 } }
@@ -38,13 +38,15 @@ def of_circuit(circuit: Circuit, boundary: int, shown: pd.DataFrame | None = Non
     return network_view.build(circuit.index, edges, SIDES, name=circuit.sample_id, boundary=boundary, whole=frame)
 
 
-def show(view: View, *, key: str, height: int = 425) -> str | None:
+def show(view: View, *, key: str, height: int = 425, listed: bool = False) -> str | None:
     """Draw a view; returns the selected node (shared by all graphs of a session), None if this view lacks it.
+
+    `listed` puts the edges of what is selected beside the drawing, where there is room.
 
     Dragging the boundary moves the slider of `circuit_panel.boundary_slider`. Pins and path are kept in the URL; what other graphs
     pinned and this one does not have stays pinned there.
     """
-    data = marked(view) | {"height": f"{height}px", "key": key}
+    data = marked(view) | {"height": f"{height}px", "key": key, "listed": listed}
     elsewhere = [name for name in state.pins() if name not in data["pins"]]
 
     def marks_changed() -> None:
@@ -77,7 +79,7 @@ def offline_html(view: View, title: str = "Circuit") -> str:
 
     Of a `marked` view it shows the marks too; mark it while the page runs, as a download's callable knows no reader.
     """
-    data = {"selected": None, "pins": [], "path": None} | view | {"height": "88vh", "key": "circuit"}
+    data = {"selected": None, "pins": [], "path": None} | view | {"height": "88vh", "key": "circuit", "listed": True}
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>Circuit</title><style>
@@ -109,7 +111,7 @@ def _component():
 
 
 def _script() -> str:
-    return "\n".join(_read(name) for name in SCRIPTS)
+    return "\n".join(_read(name) for name in (*SCRIPTS, "circuit_network.js"))
 
 
 def _read(name: str) -> str:

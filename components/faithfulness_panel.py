@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 
 from analysis.circuit import Circuit, Rule
@@ -26,6 +28,27 @@ def measure(study: Study, drawn: Circuit, ablation: str) -> dict[str, float]:
     return {"faithfulness": alone, "completeness": 1 - without}
 
 
+def in_words(measured: dict[str, float], n_edges: int) -> str:
+    """What both numbers say of the drawn circuit, in one line."""
+    alone, lost = measured["faithfulness"], measured["completeness"]
+    kept = f"**bring back {alone:.0%}** of the answer's log-probability" if alone > 0.005 else "**bring back nothing** of the answer"
+    if lost > 1.005:
+        gone = "**nothing** of it is left: the answer is even less likely than with every edge ablated"
+    elif lost > 0.005:
+        gone = f"**{lost:.0%}** of it is lost"
+    else:
+        gone = "**nothing** of it is lost: the rest of the model runs beside them"
+    return f"These {n_edges} edges alone {kept}; without them {gone}."
+
+
+def of_random(table: pd.DataFrame, n_edges: int) -> str:
+    """What random circuits of the drawn one's size do, read off the curve between the sizes measured."""
+    measures = [table[f"random_{name}"] for name in ("faithfulness", "completeness")]
+    alone, lost = (np.interp(np.log(n_edges), np.log(table["n_edges"]), values) for values in measures)
+    back, gone = (f"{share:.0%}" if share > 0.005 else "nothing" for share in (alone, lost))
+    return f"Random circuits of {n_edges} edges bring back {back}, and without them {gone} is lost."
+
+
 def curve(study: Study, circuit: Circuit, drawn: Circuit, rule: Rule, ablation: str, measured: dict[str, float]) -> None:
     """Both measures over circuit size, next to random circuits."""
     st.markdown("**How much of the answer circuits of each size carry**")
@@ -37,4 +60,5 @@ def curve(study: Study, circuit: Circuit, drawn: Circuit, rule: Rule, ablation: 
         curve_plot.figure(table, drawn.n_edges, measured), theme=None, key="faithfulness_curve",
         alt="Faithfulness and completeness over circuit size",
     )
+    st.markdown(of_random(table, drawn.n_edges))
     st.caption(READING)

@@ -1,15 +1,15 @@
 // Paints what is not vis-network's: lanes, halves, names, rings, legend. `context` is a canvas's, or the one of network_svg.js.
 
 const DIMMED = 0.06, MARGIN = { left: 40, right: 8, top: 42, bottom: 38 };
+const ENDS = 34;  // pixels: room for the boxes of input and logits
 
 function geometry(area, { n_layers, lanes }) {  // one layer and one lane in pixels, with the middle of the grid at the origin
-  const x = (area.clientWidth - MARGIN.left - MARGIN.right) / (n_layers + 2.2);
+  const x = (area.clientWidth - MARGIN.left - MARGIN.right - 2 * ENDS) / (n_layers + 1);
   const y = (area.clientHeight - MARGIN.top - MARGIN.bottom) / lanes.length;
-  return {
-    x, y,
-    atX: layer => (layer - (n_layers - 1) / 2) * x + (MARGIN.left - MARGIN.right) / 2,
-    atY: lane => (lane - (lanes.length - 1) / 2) * y + (MARGIN.top - MARGIN.bottom) / 2,
-  };
+  const atX = layer => (layer - (n_layers - 1) / 2) * x + (MARGIN.left - MARGIN.right) / 2;
+  const atY = lane => (lane - (lanes.length - 1) / 2) * y + (MARGIN.top - MARGIN.bottom) / 2;
+  const frame = { left: atX(-1) - ENDS, right: atX(n_layers) + ENDS, top: atY(-0.5), bottom: atY(lanes.length - 0.5) };
+  return { x, y, atX, atY, ...frame };
 }
 
 function write(context, words, x, y, colour, font, align, family) {
@@ -28,9 +28,8 @@ function line(context, x1, y1, x2, y2) {
 }
 
 function paintBackground(context, s) {
-  const { n_layers, lanes } = s.view.axes, { c, unit, family } = s;
-  const left = unit.atX(-1.6), right = unit.atX(n_layers + 0.6), top = unit.atY(-0.5), bottom = unit.atY(lanes.length - 0.5);
-  if (s.boundary !== null) paintHalves(context, s, left, right, top, bottom);
+  const { n_layers, n_heads, lanes } = s.view.axes, { c, unit, family } = s, { left, right, top, bottom } = unit;
+  if (s.boundary !== null) paintHalves(context, s);
   context.strokeStyle = c.grid;
   context.lineWidth = 1;
   for (let lane = 0; lane < lanes.length - 1; lane++) line(context, left, unit.atY(lane + 0.5), right, unit.atY(lane + 0.5));
@@ -43,11 +42,14 @@ function paintBackground(context, s) {
   lanes.forEach((name, lane) => {
     if (lane % down === 0 || name === "MLP") write(context, name, left - 6, unit.atY(lane), c.muted, "12px", "right", family);
   });
-  if (s.boundary !== null) paintBoundary(context, s, top, bottom);
+  if (lanes.length <= n_heads) {
+    write(context, `lanes: the ${lanes.length - 1} of ${n_heads} heads that occur`, left, bottom + 26, c.muted, "12px", "left", family);
+  }
+  if (s.boundary !== null) paintBoundary(context, s);
 }
 
-function paintHalves(context, { boundary, unit, c }, left, right, top, bottom) {
-  const middle = unit.atX(boundary - 0.5);
+function paintHalves(context, { boundary, unit, c }) {
+  const middle = unit.atX(boundary - 0.5), { left, right, top, bottom } = unit;
   for (const [side, from, to] of [["early", left, middle], ["late", middle, right]]) {
     context.globalAlpha = 0.09;
     context.fillStyle = c[side];
@@ -56,8 +58,8 @@ function paintHalves(context, { boundary, unit, c }, left, right, top, bottom) {
   context.globalAlpha = 1;
 }
 
-function paintBoundary(context, { boundary, view, unit, c, family, movable }, top, bottom) {
-  const middle = unit.atX(boundary - 0.5), { late } = view.axes;
+function paintBoundary(context, { boundary, view, unit, c, family, movable }) {
+  const middle = unit.atX(boundary - 0.5), { late } = view.axes, { top, bottom } = unit;
   context.strokeStyle = c.text;
   context.lineWidth = 2;
   line(context, middle, top - 32, middle, bottom);
@@ -99,8 +101,7 @@ function paintDimmed(context, network, s) {
 
 function paintMarks(context, s) {  // rings: pinned nodes a double one, the cursor a dashed one; the selected node is filled
   for (const node of s.view.nodes) {
-    const x = s.unit.atX(node.x), y = s.unit.atY(node.y), box = node.shape === "box";
-    const [width, height] = box ? [s.boxes(node.id).width / 2, s.boxes(node.id).height / 2] : [s.size(node), s.size(node)];
+    const x = s.unit.atX(node.x), y = s.unit.atY(node.y), [width, height] = s.half(node);
     const ring = (gap, dash) => {
       context.beginPath();
       if (node.shape === "dot") context.arc(x, y, width + gap, 0, 2 * Math.PI);
@@ -112,7 +113,7 @@ function paintMarks(context, s) {  // rings: pinned nodes a double one, the curs
       context.setLineDash([]);
     };
     if (s.pins.includes(node.id)) ring(5, []);
-    if (s.selected === node.id && box) ring(3, []);
+    if (s.selected === node.id && node.shape === "box") ring(3, []);
     if (s.cursor === node.id) ring(9, [3, 3]);
   }
 }
@@ -120,17 +121,18 @@ function paintMarks(context, s) {  // rings: pinned nodes a double one, the curs
 function paintNames(context, s, scale) {  // at one size whatever the zoom, and only where they hide neither node nor name
   const size = 12 / scale, first = id => (id === s.hovered || id === s.selected || s.pins.includes(id) ? 1 : 0);
   const shown = s.view.nodes.filter(node => node.shape !== "box" && (!s.bright || s.bright.nodes.has(node.id)));
-  const square = node => ({ x: s.unit.atX(node.x), y: s.unit.atY(node.y), w: 2 * s.size(node), h: 2 * s.size(node) });
+  const square = node => ({ x: s.unit.atX(node.x), y: s.unit.atY(node.y), w: 2 * s.half(node)[0], h: 2 * s.half(node)[1] });
   const taken = s.view.nodes.map(node => ({ ...square(node), id: node.id }));
   const meets = (a, b) => 2 * Math.abs(a.x - b.x) < a.w + b.w && 2 * Math.abs(a.y - b.y) < a.h + b.h;
-  const floor = s.unit.atY(s.view.axes.lanes.length - 0.5) + 4;  // below it stand the layers
+  const floor = s.unit.bottom + 4, ceiling = s.unit.top - 2;  // beyond them stand the layers, early and late
   context.lineJoin = "round";
   for (const node of shown.sort((a, b) => first(b.id) - first(a.id) || b.size - a.size)) {
     context.font = `12px ${s.family}`;
     const { x, y, h } = square(node), w = (context.measureText(node.id).width + 4) / scale;
     const gap = (s.pins.includes(node.id) ? 8 : 2) + 3 / scale;
     const places = [1, -1].map(way => ({ x, y: y + way * (h / 2 + gap + size / 2), w, h: size }));
-    const free = spot => spot.y + spot.h / 2 < floor && !taken.some(other => other.id !== node.id && meets(spot, other));
+    const fits = spot => spot.y + spot.h / 2 < floor && spot.y - spot.h / 2 > ceiling;
+    const free = spot => fits(spot) && !taken.some(other => other.id !== node.id && meets(spot, other));
     const place = places.find(free) ?? (first(node.id) && places[0]);
     if (!place) continue;
     taken.push(place);

@@ -1,42 +1,76 @@
-// The controls around the drawing: toolbar, keys, search, chips, legend, the line that says what is going on.
+// The controls around the drawing: toolbar, keys, search, chips, legend.
 
-const HINT = "Click a node or an edge to select it; ? lists the keys.";
+const KEYS = { p: "pin", t: "path", "+": "in", "=": "in", "-": "out", 0: "home", f: "full", "/": "find", "?": "help", Enter: "enter",
+  Escape: "clear", "[": "earlier", "]": "later" };
 
-function wireTools(root, graph) {
-  const { s, act } = graph, box = root.querySelector(".circuit"), area = root.querySelector(".canvas");
-  const find = root.querySelector(".find"), list = root.querySelector("datalist"), help = root.querySelector(".help");
+function wireTools(graph) {
+  const { root, s, act } = graph, deeds = deedsOf(graph);
+  for (const element of root.querySelectorAll("[data-do]")) element.addEventListener("click", () => deeds[element.dataset.do]());
+  for (const element of root.querySelectorAll("[data-live]")) element.hidden = !s.movable;
+  wireKeys(graph, deeds);
+  wireSearch(graph);
   const button = name => root.querySelector(`[data-do=${name}]`);
-  const here = () => s.hovered ?? s.selected;
+  const onFull = () => button("full").setAttribute("aria-pressed", String(isFull(graph.box)));
+  document.addEventListener("fullscreenchange", onFull);
 
+  return {
+    refresh() {  // buttons and chips after every change
+      for (const name of ["pin", "path"]) button(name).disabled = !s.selected && !s.picking;
+      button("pin").setAttribute("aria-pressed", String(s.pins.includes(s.selected)));
+      button("path").setAttribute("aria-pressed", String(Boolean(s.picking)));
+      const chips = s.pins.map(id => chip(id, `Remove the pin of ${id}`, () => act.pin(id)));
+      if (s.path) chips.push(chip(`${s.path[0]} to ${s.path[1]}`, "Remove the path", () => act.setPath(null)));
+      root.querySelector(".chips").replaceChildren(...chips);
+      root.querySelector(".legend").replaceChildren(...legendEntries(s.view).map(entry => legendSpan(s, entry)));
+    },
+    destroy: () => document.removeEventListener("fullscreenchange", onFull),
+  };
+}
+
+function deedsOf(graph) {
+  const { root, box, area, network, s, act } = graph, find = root.querySelector(".find"), help = root.querySelector(".help");
+  const here = () => s.hovered ?? s.selected;
   const deeds = {
     pin: () => here() && act.pin(here()),
     path: () => (s.picking ? act.pick(null) : here() && act.pick(here())),
-    in: () => graph.zoom(1.25), out: () => graph.zoom(0.8), home: () => graph.home(),
+    in: () => zoom(graph, 1.25), out: () => zoom(graph, 0.8), home: () => home(graph),
     full: () => (isFull(box) ? document.exitFullscreen() : box.requestFullscreen()),
-    png: () => savePng(area, graph.network, s), svg: () => saveSvg(area, graph.network, s),
-    help: () => { help.hidden = !help.hidden; button("help").setAttribute("aria-expanded", String(!help.hidden)); },
-    find: () => { find.focus(); find.select(); },
+    png: () => savePng(area, network, s), svg: () => saveSvg(area, network, s),
+    help() { help.hidden = !help.hidden; root.querySelector("[data-do=help]").setAttribute("aria-expanded", String(!help.hidden)); },
+    find() { find.focus(); find.select(); },
     enter: () => s.hovered && act.click(s.hovered),
     clear: () => (help.hidden ? act.clear() : deeds.help()),
+    earlier: () => pushBoundary(graph, -1), later: () => pushBoundary(graph, 1),
   };
-  const keys = { p: "pin", t: "path", "+": "in", "=": "in", "-": "out", 0: "home", f: "full", "/": "find", "?": "help", Enter: "enter",
-    Escape: "clear" };
-  for (const element of root.querySelectorAll("[data-do]")) element.addEventListener("click", () => deeds[element.dataset.do]());
+  return deeds;
+}
 
+function pushBoundary(graph, by) {  // a run of key strokes is one choice
+  const { s, act } = graph;
+  if (!s.movable || s.boundary === null) return;
+  act.moveBoundary(s.boundary + by);
+  clearTimeout(graph.pushed);
+  graph.pushed = setTimeout(() => s.boundary !== s.view.axes.boundary && graph.tell("boundary", s.boundary), 200);
+}
+
+function wireKeys({ area, s, act }, deeds) {
   area.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key.startsWith("Arrow")) act.hover(nextNode(s.view, here(), event.key), true);
-    else if (keys[event.key]) deeds[keys[event.key]]();
+    if (event.key.startsWith("Arrow")) act.hover(nextNode(s.view, s.hovered ?? s.selected, event.key), true);
+    else if (KEYS[event.key]) deeds[KEYS[event.key]]();
     else return;
     event.preventDefault();
     event.stopPropagation();  // the page has keys of its own
   });
   area.addEventListener("blur", () => act.hover(null));
+}
 
+function wireSearch(graph) {
+  const { root, area, s, act } = graph, find = root.querySelector(".find"), list = root.querySelector("datalist");
   const jump = () => {
     const [first] = found(s.view, find.value);
     if (first) act.show(first);
-    else if (find.value.trim()) graph.say(`No match for "${find.value.trim()}" in this graph.`);
+    else if (find.value.trim()) say(graph, `No match for "${find.value.trim()}" in this graph.`);
   };
   find.addEventListener("input", event => {
     const option = value => Object.assign(document.createElement("option"), { value });
@@ -48,21 +82,6 @@ function wireTools(root, graph) {
     if (event.key === "Enter") jump();
     if (event.key === "Escape") { find.value = ""; area.focus(); }
   });
-  const onFull = () => button("full").setAttribute("aria-pressed", String(isFull(box)));
-  document.addEventListener("fullscreenchange", onFull);
-
-  return {
-    refresh() {  // buttons and chips after every change
-      for (const name of ["pin", "path"]) button(name).disabled = !s.selected && !s.picking;
-      button("pin").setAttribute("aria-pressed", String(s.pins.includes(s.selected)));
-      button("path").setAttribute("aria-pressed", String(Boolean(s.picking)));
-      const chips = s.pins.map(id => chip(id, `Remove the pin of ${id}`, () => act.pin(id)));
-      if (s.path) chips.push(chip(`${s.path[0]} to ${s.path[1]}`, "Remove the path", () => act.setPath(null)));
-      root.querySelector(".chips").replaceChildren(...chips);
-    },
-    legend: () => root.querySelector(".legend").replaceChildren(...legendEntries(s.view).map(entry => legendSpan(s, entry))),
-    destroy: () => document.removeEventListener("fullscreenchange", onFull),
-  };
 }
 
 function isFull(box) {
@@ -88,29 +107,4 @@ function legendSpan(s, [mark, words, colour, dashed]) {
   }
   span.append(words);
   return span;
-}
-
-function dragBoundary(area, graph, onMove) {  // what is early or late is Python's to say: while dragging only the line moves
-  const { s, network } = graph;
-  const at = event => network.DOMtoCanvas({ x: event.offsetX, y: event.offsetY }).x;
-  const near = event => s.boundary !== null && !graph.nodeAt(event) && Math.abs(at(event) - s.unit.atX(s.boundary - 0.5)) * network.getScale() < 7;
-  let start = null;
-  area.addEventListener("pointerdown", event => {
-    if (!near(event)) return;
-    start = s.boundary;
-    area.setPointerCapture(event.pointerId);
-    event.stopPropagation();  // else the whole view would move
-  }, { capture: true });
-  area.addEventListener("pointermove", event => {
-    if (start !== null || near(event)) area.style.cursor = "col-resize";
-    if (start === null) return;
-    const boundary = Math.round((at(event) - s.unit.atX(0)) / s.unit.x + 0.5);
-    s.boundary = Math.max(1, Math.min(s.view.axes.n_layers - 1, boundary));
-    network.redraw();
-  });
-  area.addEventListener("pointerup", () => {
-    if (start !== null && start !== s.boundary) onMove(s.boundary);
-    start = null;
-  });
-  area.addEventListener("pointercancel", () => { start = null; });
 }

@@ -64,7 +64,7 @@ def build(
         "groups": {key: asdict(group) for key, group in groups.items() if key in used},
         "legend": {"effects": list(effects) if effects else None, "width": width},
         "axes": {
-            "n_layers": index.n_layers, "lanes": lanes, "boundary": boundary,
+            "n_layers": index.n_layers, "n_heads": index.n_heads, "lanes": lanes, "boundary": boundary,
             "late": None if boundary is None or not shares else _late(whole, boundary),
         },
         "palettes": {"light": palette.LIGHT, "dark": palette.DARK},

@@ -44,11 +44,12 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
         return
     shown = circuit_layout.only(circuit_layout.edges(drawn, boundary), sign, inputs)
     view = circuit_network.of_circuit(drawn, boundary, shown)
-    node = circuit_network.show(view, key="circuit")
+    node = circuit_network.show(view, key="circuit", height=circuit_layout.height(circuit.index), listed=True)
     circuit_readings.describe(drawn, boundary, len(shown), note)
     readings = st.container(key="readings", horizontal=True, gap="medium")
     with readings:
         circuit_readings.numbers(drawn, boundary)
+    words = st.empty()
     with st.container(key="below"):
         left, right = st.columns(2, gap="medium")
     with left:
@@ -58,13 +59,16 @@ def explore(circuit: Circuit, largest: int, question: str, ablation: str) -> Non
     with right:
         if demo_mode.too_large(int(circuit.index.real_edges.sum())):
             return
+    words.markdown("Faithfulness and completeness: the model is running.")
     try:  # what needs the model comes last: the graph never waits for it
         with readings:
             measured = faithfulness_panel.measure(study, drawn, ablation)
+        words.markdown(faithfulness_panel.in_words(measured, drawn.n_edges))
         with right:
             logit_lens_panel.show(cached.answer_by_layer(study, circuit), boundary)
             faithfulness_panel.curve(study, circuit, drawn, rule, ablation, measured)
     except ValueError as error:
+        words.empty()
         with right:
             layout.problem("Faithfulness and logit lens are not computed: both run the model.", str(error))
 
