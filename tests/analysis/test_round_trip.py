@@ -19,10 +19,10 @@ PLAIN = """
 import json, sys
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-folder, questions = sys.argv[1], json.loads(sys.argv[2])
-model, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+folders, questions = sys.argv[2:], json.loads(sys.argv[1])
+loaded = [(AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)) for folder in folders]
 rows = []
-for question in questions:
+for (model, tokenizer), question in [(each, question) for each in loaded for question in questions]:
     if tokenizer.chat_template:
         chat = [{"role": "user", "content": question}]
         text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
@@ -66,16 +66,18 @@ def test_a_model_in_half_precision_is_trained_and_saved_in_float32(tmp_path, sam
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("template", [None, "{% for m in messages %}<u>{{ m.content }}</u>{% endfor %}<a>"])
-def test_plain_transformers_in_a_fresh_process_gives_the_recorded_logits(tmp_path, samples, tokenizer, template):
+def test_plain_transformers_in_a_fresh_process_gives_the_recorded_logits(tmp_path, samples, tokenizer):
     import copy
 
-    own = copy.deepcopy(tokenizer)
-    own.chat_template = template
-    logits = recorded_run(tmp_path, samples, own, "llama")[0]["logits"]
-    asked = json.dumps([sample.question for sample in samples[:4]])
-    done = subprocess.run([sys.executable, "-c", PLAIN, str(tmp_path / "run/model"), asked], capture_output=True, text=True, check=True,
-                          cwd=tmp_path)
+    recorded = []
+    for name, template in (("plain", None), ("chat", "{% for m in messages %}<u>{{ m.content }}</u>{% endfor %}<a>")):
+        own = copy.deepcopy(tokenizer)
+        own.chat_template = template
+        recorded.append(recorded_run(tmp_path / name, samples, own, "llama")[0]["logits"])
+    asked = json.dumps([sample.question for sample in samples[:4]]), *(str(tmp_path / name / "run/model") for name in ("plain", "chat"))
+    done = subprocess.run([sys.executable, "-c", PLAIN, *asked], capture_output=True, text=True, check=True, cwd=tmp_path)
     rows = json.loads(done.stdout.splitlines()[-1])
-    assert [tokens for tokens, _ in rows] == logits["tokens"]
-    torch.testing.assert_close(torch.tensor([values for _, values in rows]), torch.tensor(logits["logits"]), atol=2e-5, rtol=0)
+    assert [tokens for tokens, _ in rows] == [row for logits in recorded for row in logits["tokens"]]
+    values = torch.tensor([row for logits in recorded for row in logits["logits"]])
+    torch.testing.assert_close(torch.tensor([values for _, values in rows]), values, atol=2e-5, rtol=0)
+    assert recorded[0]["tokens"] != recorded[1]["tokens"]  # the template counts
