@@ -45,8 +45,8 @@ def _live(job_id: str, known: pd.DataFrame, key: str) -> None:
 
 
 def _draw(job: jobs.Job, known: pd.DataFrame, key: str) -> None:
-    st.markdown(f"**{layout.escape(job_words.name(job))}**  ·  {layout.escape(job_words.state(job))}")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{layout.escape(job_words.name(job))}**  ·  {layout.escape(job_words.state(job))}")
         _buttons(job, key)
     share, text = job_words.how_far(job)
     if job.state == "running":

@@ -3,6 +3,7 @@
 import pandas as pd
 import psutil
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analysis import jobs, model_files, model_source, run_memory, studies
 from analysis.run_memory import RunShape
@@ -14,27 +15,27 @@ ASSUMED = """Weights and optimiser state are counted from the shapes in the mode
 Activations are a guess from the longest sample and the batch size. Saving and the last measurement come after training."""
 
 
-def show(study: studies.Study, method: str, preset: bool, options: dict[str, str]) -> None:
-    """Memory with its parts, and the queue. `options`: flags without dashes."""
+def show(study: studies.Study, method: str, preset: bool, options: dict[str, str], more: DeltaGenerator) -> None:
+    """Memory, with its parts in `more`, and the queue. `options`: flags without dashes."""
     try:
         parts = memory(study, shape_of(study, method, preset, options))
     except ValueError:  # a hub model still to be downloaded, or a folder without safetensors
         st.caption("Memory: not known. It is counted from weights (safetensors) on this machine.")
     else:
-        _memory(parts)
+        _memory(parts, more)
     ahead = sum(job.active and job.device == jobs.device_of(()) for job in jobs.jobs())
     if ahead:
         st.caption(f"Queue: {ahead} job{'s' if ahead > 1 else ''} before this one; it starts by itself.")
 
 
-def _memory(parts: dict[str, int]) -> None:
+def _memory(parts: dict[str, int], more: DeltaGenerator) -> None:
     total, free = sum(parts.values()), psutil.virtual_memory().available
     said = f"Memory: about {gigabytes(total)}; this machine has {gigabytes(free)} free"
     if total > free:
         st.warning(f"{said}. Without a GPU that has as much, the run will end early: a smaller batch or LoRA takes less.")
     else:
         st.caption(f"{said}.")
-    with st.popover("What takes the memory"):
+    with more.popover("What takes the memory", width="stretch"):
         table = pd.DataFrame({"Part": list(parts), "Memory": [gigabytes(size) for size in parts.values()]})
         st.dataframe(table, hide_index=True, height="content")
         st.caption(ASSUMED)

@@ -21,6 +21,12 @@ METHODS = {
 }
 
 
+PRESET = """Learning rate, epochs, batch size and the method's own arguments as tuned on the embedded model. Off: those of
+open-unlearning, for models of about 1B parameters. What is set below goes before either."""
+SEED = "Decides every random choice: the order of samples, the retain batches. Runs that differ in it alone show how far chance goes."
+NAME = "What Outcomes calls the run. Letters a-z, digits and . _ -; empty: the name that is shown."
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """A run to start: the command-line arguments, and the folder that they write."""
@@ -39,40 +45,39 @@ def choose_method(*, key: str) -> str:
 def show(study: studies.Study, records: list[runs.RunRecord], method: str, start: DeltaGenerator, *, key: str) -> RunRequest | None:
     """The form; returns a request when Start was pressed. `records`: the study's earlier runs, for the time estimate.
 
-    `start` is where the estimates and the button go: beside the form, where no screen is too low to show them.
+    `start` is where the button and the estimates go: above the form, where no screen is too low to show them.
     """
-    preset = st.checkbox("Preset for the embedded model", value=study.slug == "embedded", key=f"{key}_preset", bind="query-params")
+    preset = st.checkbox(
+        "Preset for the embedded model", value=study.slug == "embedded", key=f"{key}_preset", bind="query-params", help=PRESET
+    )
     unset = "preset" if preset else "default"
-    options = run_options.training(unset, key)
-    left, right = st.columns(2)
-    seed = left.number_input("Seed", 0, 2**31 - 1, 0, step=1, key=f"{key}_seed", bind="query-params")
-    naming = right.container()  # the suggested name depends on the sampling, which is asked below
+    options = run_options.training(method, preset, key)
     n_epochs = options.get("n-epochs")
     options |= run_options.parts(study, method, unset, n_epochs, key) | run_options.weights(study, n_epochs)
-    options |= run_options.more(unset, key, masked="mask" in options)
+    left, right = st.columns(2)
+    seed = left.number_input("Seed", 0, 2**31 - 1, 0, step=1, key=f"{key}_seed", bind="query-params", help=SEED)
     varied = [options[name] for name in ("sampling", "what-if") if name in options]
     suggestion = free_name(study, "-".join([method.lower(), *varied, f"seed{seed}"]))
-    typed = naming.text_input("Run name", placeholder=suggestion, max_chars=64, key=f"{key}_name", bind="query-params")
+    typed = right.text_input("Run name", placeholder=suggestion, max_chars=64, key=f"{key}_name", bind="query-params", help=NAME)
+    options |= run_options.more(unset, key, masked="mask" in options)
     name = typed.strip() or suggestion
     problem = name_problem(study, name)
     request = None if problem else build(study, method, name, seed, preset, options)
-    with start:
-        if problem:
-            layout.problem("A run cannot have this name.", problem)
-        st.caption(estimate_text(runs.estimate_seconds(records, method, int(n_epochs) if n_epochs else None)))
-        run_estimate.show(study, method, preset, options)
-        pressed = _start(request, barred=problem is not None or run_options.too_short(options), key=key)
-    return request if pressed else None
-
-
-def _start(request: RunRequest | None, *, barred: bool, key: str) -> bool:
-    """The button and the command behind it; whether it was pressed."""
-    pressed = not demo_mode.closed("starting runs") and st.button(
-        "Start", type="primary", disabled=barred, width=200, key=f"{key}_start"
-    )
     if request:
         equivalent_command.show(request.arguments, label="The command that Start runs")
-    return pressed
+    if problem:
+        with start:
+            layout.problem("A run cannot have this name.", problem)
+    button, said, more = start.columns([3, 12, 4.6], vertical_alignment="center")
+    with button:
+        barred = problem is not None or run_options.too_short(options)
+        pressed = not demo_mode.closed("starting runs") and st.button(
+            "Start", type="primary", disabled=barred, width="stretch", key=f"{key}_start"
+        )
+    with said.container(gap=None):
+        st.caption(estimate_text(runs.estimate_seconds(records, method, int(n_epochs) if n_epochs else None)))
+        run_estimate.show(study, method, preset, options, more)
+    return request if pressed else None
 
 
 def build(study: studies.Study, method: str, name: str, seed: int, preset: bool, options: dict[str, str]) -> RunRequest:
@@ -114,7 +119,7 @@ def estimate_text(estimate: tuple[float, int] | None) -> str:
         return "Time: not known yet. No earlier run of this study was timed."
     seconds, n_runs = estimate
     source = f"{n_runs} earlier run{'s' if n_runs > 1 else ''}"
-    return f"Time: about {duration(seconds)} of training, as measured on {source}, plus loading and a last measurement."
+    return f"Time: about {duration(seconds)} of training, as measured on {source}, plus loading and saving."
 
 
 def model(study: studies.Study) -> list[str]:

@@ -31,22 +31,44 @@ WHAT_IFS = {  # masks made from a conflict map: which weights a run may change
     "gradient": "Single weights with the largest forget gradients, as many as in CLUE.",
 }
 MORE = {  # flag: label, lowest, highest, help
-    "batch-size": ("Batch size", 1, 4096, "Forget samples per forward pass."),
+    "batch-size": ("Batch size", 1, 4096, "Forget samples, and as many retain samples, per forward pass."),
     "accumulate": ("Accumulation", 1, 1024, "Batches whose gradients are added up before each update."),
     "lora-rank": ("LoRA rank", 1, 1024, "Trains small added matrices of this rank (LoRA) instead of all weights."),
-    "evaluate-every": ("Evaluate every", 1, 100_000, "Measures every memory after so many steps, not only after each epoch."),
+    "evaluate-every": ("Evaluate every", 1, 100_000, "Steps after which every memory is measured, not only after each epoch."),
 }
 
 
-def training(unset: str, key: str) -> dict[str, str]:
-    """Learning rate and epochs, side by side."""
+def training(method: str, preset: bool, key: str) -> dict[str, str]:
+    """Learning rate and epochs, side by side; an empty field shows what it then is."""
+    rate_said, epochs_said = unset_values(method, preset)
     left, right = st.columns(2)
-    rate = left.number_input("Learning rate", 1e-8, 1.0, None, step=1e-5, format="%.1e", placeholder=unset, key=f"{key}_rate", **KEPT)
-    n_epochs = right.number_input("Epochs", 1, 1000, None, step=1, placeholder=unset, key=f"{key}_epochs", **KEPT)
-    if unset == "default" and rate is None:
+    rate = left.number_input(
+        "Learning rate", 1e-8, 1.0, None, step=1e-5, format="%.1e", placeholder=rate_said, key=f"{key}_rate", **KEPT,
+        help="Step size of AdamW, the same from the first update to the last; no unit.",
+    )
+    n_epochs = right.number_input(
+        "Epochs", 1, 1000, None, step=1, placeholder=epochs_said, key=f"{key}_epochs", **KEPT,
+        help="Passes over the forget set; every memory is measured after each.",
+    )
+    if not preset and rate is None:
         st.caption(f"The default, {DEFAULT_RATE:g} for {DEFAULT_EPOCHS} epochs, is for models of about 1B parameters: "
                    "a small model hardly forgets at it. Try ten times the rate, or more.")
     return given({"learning-rate": rate, "n-epochs": n_epochs})
+
+
+def unset_values(method: str, preset: bool) -> tuple[str, str]:
+    """Learning rate and epochs of a run for which none is given, in words; those of a preset are read off a shipped run."""
+    if not preset:
+        return f"default: {rate_text(DEFAULT_RATE)}", f"default: {DEFAULT_EPOCHS}"
+    made = next((r for r in cached.run_records(studies.embedded()) if r.shipped and r.method == method), None)
+    if made is None or made.learning_rate is None or made.n_epochs is None:
+        return "preset", "preset"
+    return f"preset: {rate_text(made.learning_rate)}", f"preset: {made.n_epochs}"
+
+
+def rate_text(rate: float) -> str:
+    """A learning rate as tables write it: 1.5e-4."""
+    return f"{rate:.1e}".replace("e-0", "e-")
 
 
 def too_short(options: dict[str, str]) -> bool:
@@ -65,7 +87,10 @@ def parts(study: studies.Study, method: str, unset: str, n_epochs: str | None, k
         key=f"{key}_no_loss" if none else f"{key}_loss", **({} if none else KEPT),
         help="NLL: trains on the retain answers. KL: stays close to the model before, at the retain answers' tokens.",
     )
-    sampling = right.selectbox("Sampling", offered, format_func=lambda name: SAMPLINGS[name][0], key=f"{key}_sampling", **KEPT)
+    sampling = right.selectbox(
+        "Sampling", offered, format_func=lambda name: SAMPLINGS[name][0], key=f"{key}_sampling", **KEPT,
+        help="Which forget samples an epoch draws, and in which order; always as many.",
+    )
     missing = "" if scored else " Easy first and hard first need this study's scores: compute them on the Difficulty page."
     st.caption(SAMPLINGS[sampling][1] + missing)
     if too_short({"sampling": sampling} | ({"n-epochs": n_epochs} if n_epochs else {})):
@@ -84,7 +109,10 @@ def weights(study: studies.Study, n_epochs: str | None) -> dict[str, str]:
     masks = {mask_label(source, name): (folder, name) for source, folder, name in _masks(study)}
     if not masks:
         return {}
-    chosen = st.selectbox("Weights that may change", [ALL_WEIGHTS, *masks], key=WEIGHTS, bind="query-params")
+    chosen = st.selectbox(
+        "Weights that may change", [ALL_WEIGHTS, *masks], key=WEIGHTS, bind="query-params",
+        help="All, or those of the nodes that the Conflict map says to forget, or finds in conflict.",
+    )
     if chosen == ALL_WEIGHTS:
         return {}
     folder, name = masks[chosen]
@@ -123,7 +151,7 @@ def more(unset: str, key: str, *, masked: bool = False) -> dict[str, str]:
         )
         values["retain-floor"] = columns[1].number_input(
             "Retain floor", 0.0, 1.0, None, step=0.05, placeholder=unset, key=f"{key}_floor", **KEPT,
-            help="Stops the run when the retain probability falls below this.",
+            help="A probability: the run stops when that of the retain set falls below it.",
         )
     return given(values)
 

@@ -5,7 +5,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from analysis import jobs
+from analysis import atomic, jobs, runs, studies
 from analysis.__main__ import app
 from analysis.dataset import load_samples
 from analysis.methods import METHODS
@@ -40,6 +40,24 @@ def test_empty_page_offers_a_start_and_the_command_line(study):
     command = next(code.value for code in at.code)
     assert command.startswith(".venv/bin/python -m analysis unlearn --model ") and "--method NPO --preset embedded --seed 0" in command
     assert command.endswith("/npo-seed0")
+
+
+def test_before_a_run_the_last_one_of_the_method_is_shown_and_said_to_be_that(study):
+    write_run(study.results / "runs" / "old", study, "NPO")
+    write_run(own_folder(study, "mine"), study, "NPO", "mask: null\n")
+    write_run(own_folder(study, "other"), study, "RMU")
+    said = texts(open_page("unlearn"))
+    assert "**An earlier run, for comparison:** mine, the last of NPO" in said
+    assert "5 of 8 memories forgotten after 2 epochs at rate 1.0e-4, retain probability 0.90" in said and "Press Start" in said
+    atomic.write_bytes(own_folder(study, "other") / "samples.csv", b"damaged")
+    assert "none of RMU has finished in this study" in texts(open_page("unlearn", unlearn_method="RMU"))
+
+
+def test_an_empty_field_shows_what_the_preset_or_the_default_has(study):
+    write_run(study.results / "runs" / "old", study, "NPO")
+    for given, said in (("true", ["preset: 1.0e-4", "preset: 2"]), ("false", ["default: 1.0e-5", "default: 10"])):
+        at = open_page("unlearn", unlearn_preset=given)
+        assert [at.number_input(key=f"unlearn_{name}").placeholder for name in ("rate", "epochs")] == said
 
 
 def test_settings_reach_the_command(study):
@@ -186,6 +204,11 @@ def test_memory_is_estimated_before_the_start_and_said_to_be_unknown_without_wei
 def test_the_defaults_that_the_form_names_are_those_of_the_presets():
     default = preset("default", "NPO")
     assert (default.learning_rate, default.n_epochs) == (run_options.DEFAULT_RATE, run_options.DEFAULT_EPOCHS)
+
+
+def test_shipped_runs_are_those_of_the_preset_that_the_form_reads_off_them():
+    made = {r.method: (r.learning_rate, r.n_epochs) for r in runs.list_runs(studies.embedded()) if r.shipped}
+    assert made == {name: (preset("embedded", name).learning_rate, preset("embedded", name).n_epochs) for name in METHODS}
 
 
 def test_batch_sizes_that_the_estimate_assumes_are_those_of_the_presets():
