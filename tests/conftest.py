@@ -9,15 +9,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from m
 import inspect  # noqa: E402
 
 import jaxtyping  # noqa: E402
+from beartype import BeartypeConf, beartype  # noqa: E402
 
 shapes_checked = jaxtyping.jaxtyped
+beartyped = beartype(conf=BeartypeConf(violation_type=jaxtyping.TypeCheckError))
 
 
 def types_checked(*, typechecker):
     """Shapes are compared where an annotation has any, which doubles the price of a call; elsewhere the types are all there is."""
     def wrapped(made):
         if inspect.isfunction(made) and not any(isinstance(a, str) or "jaxtyping." in repr(a) for a in made.__annotations__.values()):
-            return typechecker(made)
+            return beartyped(made)
         return shapes_checked(made, typechecker=typechecker)
 
     return wrapped
