@@ -70,14 +70,17 @@ def _solver(found: ConflictMap) -> str:
     return ", ".join([f"{solved(found)} Solver: {time}", *sizes]) + "."
 
 
-def map_and_node(found: ConflictMap, opened: dict[str, str]) -> str:
-    """The map, beside it the selected node, which is returned. `opened`: node -> the stages that train it."""
+def map_and_node(found: ConflictMap, opened: dict[str, str], tried: str) -> str:
+    """The map, beside it the selected node, which is returned. `opened`: node -> the stages that train it; `tried`: Markdown on the
+    mask that is chosen."""
     selected = _selected(found)
     chart, card = st.columns([3, 2], gap="medium")
     with chart:
         conflict_plot.selectable(conflict_plot.map_figure(found, selected, opened), key="conflict_map")
         proven = [_solver(found)] if found.status == "optimal" else []  # else it is a warning, above
         st.caption(layout.escape(" ".join([*proven, conflict_plot.reading(found, opened)])))
+        if tried:
+            st.markdown(tried)
     with card:
         _card(found, selected)
     return selected

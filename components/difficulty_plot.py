@@ -49,7 +49,7 @@ def histogram_figure(table: pd.DataFrame, rule: CohortRule, column: str, title: 
     CUD has a panel for each half of the set, whose anchors, and so cut-offs, differ.
     """
     parts = panels(table, column)
-    figure = make_subplots(rows=len(parts), cols=1, shared_xaxes=True, vertical_spacing=0.09)
+    figure = make_subplots(rows=len(parts), cols=1, shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.09)
     low, high = table[column].min(), table[column].max()
     bins = {"start": low, "end": high + 1e-9, "size": (high - low) / 24 or 1}
     counts = table["cohort"].value_counts()

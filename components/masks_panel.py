@@ -6,7 +6,7 @@ import streamlit as st
 from analysis import atomic, conflict_map, jobs, outcomes, studies
 from components import equivalent_command, layout, masks_plot
 from components.masks_plot import label
-from components.paired_text import CHANCE, differences, seeds
+from components.paired_text import CHANCE, differences, effects, seeds
 from components.run_form import model, short
 
 OUTCOMES = ["forget", "retain", "relearned"]
@@ -53,6 +53,20 @@ def findings(method: str, summary: pd.DataFrame) -> list[str]:
         if "random" in set(summary["arm"]):
             said.append(f"{name}: against as many random nodes, CLUE {_or_none(row, 'random')}.")
     return said
+
+
+def tried(study: studies.Study, arm: str) -> str:
+    """What runs under a mask left and kept against runs without one, Markdown; empty where none were compared over seeds."""
+    try:
+        found = outcomes.read_masks(study.results / "masks")
+    except ValueError:  # its tab says why
+        return ""
+    if found is None or _of_another_map(study, found[2]):
+        return ""
+    rows = found[1][found[1]["arm"] == arm].dropna(subset="forget_minus_unmasked_low").to_dict("records")
+    said = {row["method"]: " and ".join(effects(row, OUTCOMES[:2], "unmasked", "minus_unmasked").values()) for row in rows}
+    listed = "; ".join(f"{layout.escape(method)} {how or 'is no different'}" for method, how in said.items())
+    return f"Tried in runs, against no mask: {listed}. See Runs under masks." if said else ""
 
 
 def _or_none(row: dict, control: str) -> str:

@@ -72,9 +72,8 @@ def _table(main: pd.DataFrame) -> None:
         "p": "Two-sided, 9,999 shuffles of the outcomes, Holm-corrected over the predictors",
         "p within": "The same with shuffles inside question templates",
     }
-    config = {name: st.column_config.TextColumn(name, help=text, width=134) for name, text in helps.items()}
-    config |= {name: st.column_config.TextColumn(name, help=helps[name], width=62) for name in ("p", "p within")}
-    config["predictor"] = st.column_config.TextColumn("predictor", width=150)
+    widths = {"AUROC": 134, "p": 60, "p within": 60, "Spearman": 147, "predictor": 150}  # all 1,000 pixels: nothing is cut off
+    config = {name: st.column_config.TextColumn(name, help=helps.get(name), width=widths.get(name, 147)) for name in helps | widths}
     shown = validity.readable(main).drop(columns="n")
     st.dataframe(shown, hide_index=True, column_config=config, height="content", key="validity_table")
 

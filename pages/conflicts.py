@@ -37,7 +37,8 @@ with choice:
 with use:
     conflict_masks.explain(found, what_if, source)
 opened = conflict_masks.opened(found, what_if)
-selected = conflict_panel.map_and_node(found, opened)
+tried = masks_panel.tried(study, what_if) if what_if and source == "study" else ""
+selected = conflict_panel.map_and_node(found, opened, tried)
 
 # only the open one is drawn
 nodes, layers, masks, circuits, runs = st.tabs(TABS, key="conflict_show", on_change="rerun", bind="query-params")

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from analysis import atomic, conflict_map, studies
 from analysis.mask_comparison import summary
-from components import masks_plot
+from components import masks_panel, masks_plot
 from components.masks_panel import findings
 from components.masks_plot import ARMS
 from tests.pages.conflict_fixture import made_map, write_map
@@ -89,6 +89,21 @@ def test_a_panel_per_method_and_a_row_per_mask_with_share_and_intervals(study):
     assert drawn.data[0].y[1] == "CLUE" and drawn.data[0].x[1] == pytest.approx(0.25), "NPO, what is left of the forget set"
     assert sum(shape.type == "line" for shape in drawn.layout.shapes) == 6, "no mask as a line in each"
     assert "48 runs of 20 updates each" in texts(at) and "after 20 steps on a few others" in texts(at)
+
+
+def test_a_mask_that_was_tried_says_how_it_went_if_it_was_this_maps(study):
+    assert masks_panel.tried(study, "clue") == ""
+    write_masks(study, made_runs())
+    write_map(study.results / "conflicts")
+    assert masks_panel.tried(study, "clue") == (
+        "Tried in runs, against no mask: NPO leaves more of the forget set and keeps more of the retain set. See Runs under masks."
+    )
+    assert "NPO is no different." in masks_panel.tried(study, "important") and masks_panel.tried(study, "gradient") == ""
+    write_masks(study, made_runs(n_seeds=1))
+    assert masks_panel.tried(study, "clue") == "", "one seed tells nothing"
+    atomic.write_json(study.results / "masks" / "masks.json", {"left_out": {}, "conflicts": {"forget": ["m0"], "conflict": []}})
+    atomic.write_csv(study.results / "masks" / "summary.csv", summary(made_runs()))
+    assert masks_panel.tried(study, "clue") == "", "of another map"
 
 
 def test_masks_of_every_head_and_mlp_are_said_to_be_no_choice(study):
