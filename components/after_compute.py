@@ -8,7 +8,7 @@ import streamlit as st
 from analysis import jobs, report_rerun, store, studies
 from analysis.report_rerun import short
 from analysis.runs import RunRecord
-from components import cached, demo_mode, equivalent_command, job_words, layout, queue_panel, run_like, state
+from components import cached, demo_mode, equivalent_command, layout, queue_panel, run_like, state
 
 
 def has_weights(record: RunRecord) -> bool:
@@ -56,9 +56,8 @@ def _job(study: studies.Study, record: RunRecord, n_samples: int) -> None:
     last = next((job for job in jobs.jobs() if job.output == output.resolve()), None)
     if last is not None and last.state in ("failed", "interrupted"):
         layout.problem(f"The circuits of all samples: {last.state}. Cause:", last.cause or "not known")
+    queue_panel.show(key="after")
     if last is not None and last.active:
-        st.info(f"Circuits of all {n_samples} samples with this run's weights: {job_words.state(last)}.")
-        st.page_link("pages/unlearn.py", label="See the job", query_params=state.carried() | {"job": last.id})
         return
     st.caption("One sample's circuit after this run is computed when it is chosen. For what the run did to all of them:")
     if not demo_mode.on() and st.button(f"Compute the circuits of all {n_samples} samples", key="after_all"):
@@ -68,5 +67,4 @@ def _job(study: studies.Study, record: RunRecord, n_samples: int) -> None:
             layout.problem("The computation was not started.", str(error))
             return
         st.rerun()
-    queue_panel.show(key="after")
     equivalent_command.show(arguments)

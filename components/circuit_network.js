@@ -44,6 +44,7 @@ function updateGraph(graph, next) {
   s.family = getComputedStyle(area).fontFamily;
   for (const [name, value] of Object.entries({ ...s.c, height: next.height })) box.style.setProperty(`--${name}`, value);
   box.classList.toggle("listed", Boolean(next.listed));
+  box.dataset.legend = next.one_legend ?? "";
   const tip = area.querySelector(".vis-tooltip");
   if (tip) tip.style.visibility = "hidden";  // what it describes may be gone
   drawGraph(graph);

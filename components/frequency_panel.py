@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit
-from components import cached_pairs, circuit_network, edge_groups
+from components import cached_pairs, circuit_network, edge_groups, pair_panel
 from components.cohort_plot import NAMES
 
 LEAST = 0.1  # difference in frequency from which edges that do not pass can be shown
@@ -30,13 +30,16 @@ def show(chosen: list[Circuit], cohort: pd.Series, names: tuple[str, str], bound
     """Both cohorts' common edges, linked, and the edges that differ; all three as files."""
     index = chosen[0].index
     found, by_chance = cached_pairs.edge_differences(chosen, cohort, names)
-    for column, name, side in zip(st.columns(2), names, ("first", "second"), strict=True):
+    sides = ("first", "second")
+    words = [f"{NAMES[name].lower()}, n = {int((cohort == name).sum())}" for name in names]
+    tables = [edge_groups.frequencies(index, found[side].to_numpy(), least / 100, boundary, said)
+              for side, said in zip(sides, words, strict=True)]
+    views = pair_panel.one_legend([edge_groups.frequency_view(table[:MOST_EDGES], index, f"frequency {name}", boundary)
+                                   for table, name in zip(tables, names, strict=True)])
+    for column, name, side, table, view in zip(st.columns(2), names, sides, tables, views, strict=True):
         with column:
-            words = f"{NAMES[name].lower()}, n = {int((cohort == name).sum())}"
-            table = edge_groups.frequencies(index, found[side].to_numpy(), least / 100, boundary, words)
             st.markdown(f"**{NAMES[name]}**: {len(table)} edges in at least {least}% of the circuits{_cut(table)}")
-            view = edge_groups.frequency_view(table[:MOST_EDGES], index, f"frequency {name}", boundary)
-            circuit_network.show(view, key=f"frequency_{side}", height=380)
+            circuit_network.show(view, key=f"frequency_{side}", height=355)
     _differences(chosen, found, by_chance, names)
 
 

@@ -1,13 +1,13 @@
 // Paints what is not vis-network's: lanes, halves, names, rings, legend. `context` is a canvas's, or the one of network_svg.js.
 
-const DIMMED = 0.06, MARGIN = { left: 40, right: 8, top: 42, bottom: 38 };
+const DIMMED = 0.06, MARGIN = { left: 40, right: 8, top: 42, topmost: 14, bottom: 38 };  // top: room for the two halves' names
 const ENDS = 34;  // pixels: room for the boxes of input and logits
 
-function geometry(area, { n_layers, lanes }) {  // one layer and one lane in pixels, with the middle of the grid at the origin
+function geometry(area, { n_layers, lanes, boundary }) {  // one layer and one lane in pixels, with the middle of the grid at the origin
   const x = (area.clientWidth - MARGIN.left - MARGIN.right - 2 * ENDS) / (n_layers + 1);
-  const y = (area.clientHeight - MARGIN.top - MARGIN.bottom) / lanes.length;
+  const top = boundary === null ? MARGIN.topmost : MARGIN.top, y = (area.clientHeight - top - MARGIN.bottom) / lanes.length;
   const atX = layer => (layer - (n_layers - 1) / 2) * x + (MARGIN.left - MARGIN.right) / 2;
-  const atY = lane => (lane - (lanes.length - 1) / 2) * y + (MARGIN.top - MARGIN.bottom) / 2;
+  const atY = lane => (lane - (lanes.length - 1) / 2) * y + (top - MARGIN.bottom) / 2;
   const frame = { left: atX(-1) - ENDS, right: atX(n_layers) + ENDS, top: atY(-0.5), bottom: atY(lanes.length - 0.5) };
   return { x, y, atX, atY, ...frame };
 }
@@ -129,7 +129,7 @@ function paintNames(context, s, scale) {  // at one size whatever the zoom, and 
   for (const node of shown.sort((a, b) => first(b.id) - first(a.id) || b.size - a.size)) {
     context.font = `12px ${s.family}`;
     const { x, y, h } = square(node), w = (context.measureText(node.id).width + 4) / scale;
-    const gap = (s.pins.includes(node.id) ? 8 : 2) + 3 / scale;
+    const gap = s.pins.includes(node.id) ? 10 : 2;
     const places = [1, -1].map(way => ({ x, y: y + way * (h / 2 + gap + size / 2), w, h: size }));
     const fits = spot => spot.y + spot.h / 2 < floor && spot.y - spot.h / 2 > ceiling;
     const free = spot => fits(spot) && !taken.some(other => other.id !== node.id && meets(spot, other));

@@ -10,6 +10,7 @@ from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit, strongest
 from analysis.depth import depth_readouts
 from components import circuit_network, edge_groups, sample_picker, state
+from components.network_view import View
 
 EXPLANATION = """
 *Two circuits*: an edge is shared if both circuits hold it among the edges drawn. In the third graph a width is the share of |score|
@@ -54,12 +55,13 @@ def show(
     drawn = [strongest(circuit, n_edges) for circuit in (left, right)]
     table = edge_groups.pair(*drawn, names)
     st.markdown(takeaway(*drawn, table, boundary, names))
-    for column, circuit, name, side in zip(st.columns(2), drawn, names, SIDES, strict=True):
+    views = one_legend([circuit_network.of_circuit(circuit, boundary) for circuit in drawn])
+    for column, circuit, view, name, side in zip(st.columns(2), drawn, views, names, SIDES, strict=True):
         with column:
             with st.container(gap=None):
                 head(name, circuit.sample_id)
                 st.caption(readouts(circuit, boundary))
-            circuit_network.show(circuit_network.of_circuit(circuit, boundary), key=f"{key}_{side}", height=380)
+            circuit_network.show(view, key=f"{key}_{side}", height=355)
     st.markdown("**What they differ in**")
     shown = _groups(table, names, key=key)
     graph, beside = st.columns([3, 2])
@@ -69,6 +71,13 @@ def show(
     with beside:
         edge_table(shown, names, node, key=key)
         _download(table, names, key=key)
+
+
+def one_legend(views: list[View]) -> list[View]:
+    """Two graphs that stand beside each other, with one legend for both where all that it says holds for both."""
+    said = [(list(view["groups"]), {edge["score"] >= 0 for edge in view["edges"]}, {node["kind"] for node in view["nodes"]})
+            for view in views]
+    return [view | {"one_legend": side if said[0] == said[1] else None} for view, side in zip(views, SIDES, strict=True)]
 
 
 def _groups(table: pd.DataFrame, names: tuple[str, str], *, key: str) -> pd.DataFrame:

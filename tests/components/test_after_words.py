@@ -22,6 +22,9 @@ def test_likeness_is_set_against_other_samples(own, said):
     table = pd.DataFrame({"own": own + NOISE / 10, "other_after": 0.3, "other_before": 0.4 + NOISE[::-1] / 10})
     words = after_words.alike(table)
     assert said in words and f"{own:.0%} of their edges" in words and "40% in common" in words
+    gap = f"{100 * (own - 0.3):+.1f} points ["
+    words = after_words.between(table)
+    assert f"two runs have {own:.0%}" in words and "one after each run, 30%" in words and gap in words
 
 
 def test_a_change_is_named_with_its_interval_and_its_absence_too():
