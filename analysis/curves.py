@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from analysis.ablation import Ablation
 from analysis.circuit import Circuit, Rule, Scores, selected
 from analysis.dataset import Sample
-from analysis.faithfulness import faithfulness
+from analysis.faithfulness import Between, faithfulness
 from analysis.graph import GraphIndex
 from analysis.model import ModelHandle
 from analysis.tokens import TokenBatch, tokenize
@@ -21,14 +21,14 @@ EdgeMasks = Bool[np.ndarray, "n_circuits n_forward n_backward"]
 def size_curve(
     handle: ModelHandle, batch: TokenBatch, scores: Scores, ablation: Ablation, *, rule: Rule = "greedy",
     sizes: Sequence[int] | None = None, n_random: int = 3, seed: int = 0,
-    reference: TokenBatch | None = None, corrupted: TokenBatch | None = None,
+    reference: TokenBatch | None = None, corrupted: TokenBatch | None = None, between: Between = None,
 ) -> pd.DataFrame:
     """One row per circuit size: n_edges, faithfulness, completeness, and random_<both>, the mean of `n_random` random circuits.
 
     `batch` holds one sample. `sizes` (default: `sizes_up_to` the whole graph) are edges chosen; n_edges is what pruning leaves,
     and sizes that leave nothing have no row. Completeness is 1 - faithfulness of the complement: 1 = without the circuit nothing
     is left of the answer. Under `cumulative_mass` sizes are numbers of edges too, and the circuits are those of `top_n`.
-    Raises ValueError where `faithfulness` does.
+    `between` is called before each batch of runs, and may raise to end the work. Raises ValueError where `faithfulness` does.
     """
     index = handle.index
     chosen = "greedy" if rule == "greedy" else "top_n"
@@ -40,7 +40,7 @@ def size_curve(
         return pd.DataFrame(columns=["n_edges", "faithfulness", "completeness", "random_faithfulness", "random_completeness"])
     kept = np.stack([*circuits.values(), *(c for draw in range(n_random) for c in random_circuits(index, n_edges, seed + draw))])
     both = np.concatenate([kept, index.real_edges & ~kept])
-    values = faithfulness(handle, batch, both, ablation, reference=reference, corrupted=corrupted)
+    values = faithfulness(handle, batch, both, ablation, reference=reference, corrupted=corrupted, between=between)
     faithful, complete = values.reshape(2, 1 + n_random, len(n_edges)) * [[[1]], [[-1]]] + [[[0]], [[1]]]
     return pd.DataFrame({
         "n_edges": n_edges, "faithfulness": faithful[0], "completeness": complete[0],

@@ -1,5 +1,7 @@
 """Run the model with edges ablated: how much of the answer a circuit keeps, and how much is lost without it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -11,10 +13,12 @@ from analysis.losses import answer_log_prob, n_kept
 from analysis.model import ModelHandle
 from analysis.tokens import TokenBatch
 
+Between = Callable[[], None] | None
+
 
 def faithfulness(
     handle: ModelHandle, batch: TokenBatch, kept: Bool[np.ndarray, "n_circuits n_forward n_backward"],
-    ablation: Ablation, *, reference: TokenBatch | None = None, corrupted: TokenBatch | None = None,
+    ablation: Ablation, *, reference: TokenBatch | None = None, corrupted: TokenBatch | None = None, between: Between = None,
 ) -> Float[np.ndarray, " n_circuits"]:
     """(M(circuit) - M(ablated)) / (M(clean) - M(ablated)) of one sample for each circuit; M = mean answer log-probability.
 
@@ -27,7 +31,7 @@ def faithfulness(
     nothing = np.zeros((1, *kept.shape[1:]), dtype=bool)
     values = ablated_log_prob(
         handle, batch, np.concatenate([nothing, nothing | handle.index.real_edges, kept]), ablation,
-        reference=reference, corrupted=corrupted,
+        reference=reference, corrupted=corrupted, between=between,
     )
     empty, clean, circuits = values[0], values[1], values[2:]
     gap = clean - empty
@@ -37,13 +41,21 @@ def faithfulness(
 def ablated_log_prob(
     handle: ModelHandle, batch: TokenBatch, kept: Bool[np.ndarray, "n_runs n_forward n_backward"],
     ablation: Ablation, *, reference: TokenBatch | None = None, corrupted: TokenBatch | None = None, n_rows: int = 16,
+    between: Between = None,
 ) -> Float[np.ndarray, " n_runs"]:
-    """Mean answer log-probability of one sample, one run for each set of kept edges; all other edges carry the ablated value."""
+    """Mean answer log-probability of one sample, one run for each set of kept edges; all other edges carry the ablated value.
+
+    `n_rows` runs are made at once; `between` is called before each such batch, and may raise to end the work.
+    """
     batch = batch.to(handle.device)
     corrupted = None if corrupted is None else corrupted.to(handle.device)
     ablated = replacement(handle, batch, ablation, reference, corrupted)
     masks = torch.from_numpy(kept).to(handle.device)
-    parts = [_run(handle, batch, masks[start : start + n_rows], ablated) for start in range(0, len(masks), n_rows)]
+    parts = []
+    for start in range(0, len(masks), n_rows):
+        if between:
+            between()
+        parts.append(_run(handle, batch, masks[start : start + n_rows], ablated))
     return torch.cat(parts).cpu().double().numpy()
 
 

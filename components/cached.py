@@ -10,7 +10,7 @@ from analysis import model_files, outcomes, runs, studies, validity
 from analysis.circuit import Circuit
 from analysis.course import mean_course
 from analysis.observed import counts, observed_difficulty
-from components import cached_model, cohort_rule
+from components import cached_model, cohort_rule, state
 from components.cached_results import circuits, conflicts, forget_samples, retain_samples, sample_set, scores, unusable
 from components.cached_results import stamp as _stamp
 from components.cached_results import stamps as _stamps
@@ -178,7 +178,7 @@ def size_curve(of: studies.Study, circuit: Circuit, rule: str, ablation: str) ->
 
     handle = cached_model.of_study(of)
     inputs = curves.inputs_of(handle, forget_samples(of), circuit, ablation)
-    return curves.size_curve(handle, scores=circuit.scores, rule=rule, **inputs)
+    return curves.size_curve(handle, scores=circuit.scores, rule=rule, between=state.give_way, **inputs)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)

@@ -3,6 +3,8 @@
 import gc
 import time
 import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -11,8 +13,10 @@ from typing import Any
 import streamlit as st
 
 from analysis import studies
+from components import state
 from components.cached_results import stamps
 
+STEP = 0.1  # seconds that a click on another page waits at most for a model that is being loaded
 PATIENCE = 60.0  # seconds that whoever wants another model waits for those who still compute with the present one
 Key = tuple[str, str, bool, tuple]  # name, dtype, chat template, stamps of the files
 
@@ -34,12 +38,25 @@ def of_study(study: studies.Study):
 def model(name: str, dtype: str = "float32", chat_template: bool = True):
     """The ModelHandle of a folder or hub id; shared, read-only, one at a time. Raises ValueError if it cannot be loaded."""
     key = (name, dtype, chat_template, stamps(Path(name)))
-    if reason := _why_not(key):
-        raise ValueError(reason)
-    return _loaded(key)
+    found = _patiently(lambda: _why_not(key) or _loaded(key))
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
 
 
-@st.cache_data(ttl=60, max_entries=64, show_spinner="Loading the model")
+def _patiently(work: Callable[[], Any]) -> Any:
+    """What `work` returns, done on a thread of its own: who goes to another page meanwhile does not wait, and the work goes on."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    if not wait([future], STEP).done:
+        with st.spinner("Loading the model", show_time=True):
+            while not wait([future], STEP).done:
+                state.give_way()
+    return future.result()
+
+
+@st.cache_data(ttl=60, max_entries=64, show_spinner=False)
 def _why_not(key: Key) -> str:
     """Why a model cannot be loaded, "" if it can. Kept for a minute: a hub out of reach takes 20 s to say so, at every touch."""
     try:

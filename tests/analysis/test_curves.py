@@ -26,6 +26,26 @@ def test_the_whole_graph_is_faithful_and_complete_and_every_point_is_a_single_ru
     assert row["random_faithfulness"] == pytest.approx(faithfulness(handle, one, control, "zero").mean())
 
 
+class LeftError(Exception):
+    """The reader has gone to another page."""
+
+
+def test_who_asks_between_batches_may_end_the_work(handle, batch):
+    asked = []
+
+    def between():
+        asked.append(1)
+        if len(asked) == 2:
+            raise LeftError
+
+    kept = np.broadcast_to(handle.index.real_edges, (40, *handle.index.real_edges.shape)).copy()  # 3 batches, with its own 2
+    with pytest.raises(LeftError):
+        faithfulness(handle, batch.select([2]), kept, "zero", between=between)
+    assert len(asked) == 2
+    faithfulness(handle, batch.select([2]), kept, "zero", between=lambda: asked.append(1))
+    assert len(asked) == 2 + 3
+
+
 def test_scores_that_leave_nothing_give_an_empty_curve(handle, batch):
     scores = np.zeros((handle.index.n_forward, handle.index.n_backward))
     scores[1, -1] = 1.0  # a0.h0->logits alone is on no path from input

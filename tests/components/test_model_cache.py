@@ -13,7 +13,7 @@ import pytest
 
 from analysis import atomic, model, model_files, studies
 from analysis.circuit import Circuit
-from components import cached, cached_model
+from components import cached, cached_model, state
 from tests.made_circuits import made_circuit
 from tests.pages.runs_fixture import made_up_study, own_folder, write_run  # noqa: F401
 
@@ -100,6 +100,31 @@ def test_whoever_asks_while_it_is_loaded_gets_the_same_one(monkeypatch):
         assert started.wait(60)
         let_go.set()
         assert len({id(one.result(60)) for one in waiting}) == 1 and len(asked) == 1
+
+
+class LeftError(Exception):
+    """The reader has gone to another page."""
+
+
+def test_who_leaves_while_a_model_is_loaded_does_not_wait_and_it_is_loaded_all_the_same(monkeypatch):
+    let_go, asked = threading.Event(), []
+
+    def load(*_):
+        asked.append(1)
+        assert let_go.wait(60)
+        return Made()
+
+    def leave():
+        raise LeftError
+
+    monkeypatch.setattr(model, "load_model", load)
+    monkeypatch.setattr(cached_model, "STEP", 0.01)
+    monkeypatch.setattr(state, "give_way", leave)
+    with pytest.raises(LeftError):
+        cached_model.model("one")
+    let_go.set()
+    monkeypatch.setattr(state, "give_way", lambda: None)
+    assert isinstance(cached_model.model("one"), Made) and len(asked) == 1
 
 
 def test_weights_that_were_replaced_are_read_anew(tmp_path, monkeypatch):
