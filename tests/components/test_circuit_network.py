@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from analysis.circuit import edges_frame, strongest
@@ -68,6 +70,21 @@ def test_a_budget_gives_the_largest_nested_part_that_fits():
     sizes = [strongest(CIRCUIT, n) for n in (1, 2, 3, 4, 9)]
     assert [part.n_edges for part in sizes] == [1, 1, 1, 4, 4]  # m1's path comes whole or not at all
     assert edge_names(sizes[0]) == {"input->logits"}
+
+
+def test_a_budget_adds_no_edge_of_outside_however_strong():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=CIRCUIT.scores.shape).astype(np.float32) + 9 * ~CIRCUIT.in_circuit * CIRCUIT.index.real_edges
+    part = strongest(replace(CIRCUIT, scores=scores.astype(np.float32)), 3)
+    assert part.n_edges and edge_names(part) <= set(EDGES)
+
+
+@pytest.mark.parametrize(("n_heads", "lanes", "pixels"), [(4, 5, 425), (12, 13, 492), (32, 2, 640)])
+def test_many_heads_get_more_room_and_only_lanes_that_are_needed(n_heads, lanes, pixels):
+    circuit = made_circuit({"input->a0.h3<q>": 1.0, "a0.h3->logits": 1.0}, n_heads=n_heads)
+    axes = circuit_network.of_circuit(circuit, 1)["axes"]
+    assert (len(axes["lanes"]), axes["n_heads"]) == (lanes, n_heads)
+    assert circuit_layout.height(circuit.index) == pixels
 
 
 def test_the_view_is_plain_json():
