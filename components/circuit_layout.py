@@ -19,8 +19,8 @@ def lanes(index: GraphIndex, frame: pd.DataFrame) -> list[str]:
 
 
 def height(index: GraphIndex) -> int:
-    """Pixels that a graph of this model should take: the more lanes, the more, and the same however few of them are drawn."""
-    return min(640, max(425, 180 + 24 * (index.n_heads + 1)))
+    """Pixels for a graph of this model, the same however few lanes are drawn: all of it is on a screen of 768 pixels."""
+    return min(500, max(425, 180 + 24 * (index.n_heads + 1)))
 
 
 def edges(circuit: Circuit, boundary: int) -> pd.DataFrame:

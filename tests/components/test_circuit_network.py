@@ -79,7 +79,7 @@ def test_a_budget_adds_no_edge_of_outside_however_strong():
     assert part.n_edges and edge_names(part) <= set(EDGES)
 
 
-@pytest.mark.parametrize(("n_heads", "lanes", "pixels"), [(4, 5, 425), (12, 13, 492), (32, 2, 640)])
+@pytest.mark.parametrize(("n_heads", "lanes", "pixels"), [(4, 5, 425), (12, 13, 492), (32, 2, 500)])
 def test_many_heads_get_more_room_and_only_lanes_that_are_needed(n_heads, lanes, pixels):
     circuit = made_circuit({"input->a0.h3<q>": 1.0, "a0.h3->logits": 1.0}, n_heads=n_heads)
     axes = circuit_network.of_circuit(circuit, 1)["axes"]
