@@ -36,9 +36,7 @@ def samples(left: Circuit, right: Circuit, table: pd.DataFrame, boundary: int, n
 
 def _card(sample: str, pair: tuple[str, str]) -> None:
     """The card is of the sample picked everywhere; the two sides stay as they are."""
-    for side, name in zip(SIDES, pair, strict=True):
-        state.select_sample(name, side)
-    state.select_sample(sample)
+    sample_picker.take_sides(*pair, sample)
     state.open_card()
 
 

@@ -45,7 +45,8 @@ def choose(asked: pd.Series, *, key: str) -> str:
 def show_pair(table: pd.DataFrame) -> tuple[str, str]:
     """Pick two rows, at first the easiest (left) and the hardest (right) by CUD; a button swaps them.
 
-    A sample picked on another page takes its side: the left if it is in the easier half, else the right.
+    A sample picked on another page takes its side: the left if it is in the easier half, else the right. One picked here is picked
+    on all pages.
     """
     order = ordered(table)["sample_id"].tolist()
     easiest, hardest = order[-1], order[0]
@@ -55,7 +56,16 @@ def show_pair(table: pd.DataFrame) -> tuple[str, str]:
     first = _pick(left, questions(table), "Left sample", "left", easiest, key="left")
     second = _pick(right, questions(table), "Right sample", "right", hardest, key="right")
     middle.button("Swap", width="stretch", on_click=_swap, args=(first, second))
+    if state.outdated():
+        st.rerun()
     return first, second
+
+
+def take_sides(left: str, right: str, selected: str) -> None:
+    """Select one of two samples for all pages; here both stay on their sides."""
+    state.select_sample(left, "left")
+    state.select_sample(right, "right")
+    state.select_sample(selected)
 
 
 def _swap(left: str, right: str) -> None:
@@ -68,7 +78,10 @@ def _pick(place, asked: pd.Series, label: str, slot: str = "sample", default: st
     st.session_state[widget] = state.sample_id(list(names), default, slot)
 
     def chosen() -> None:
-        state.select_sample(st.session_state[widget], slot)
+        if slot == "sample":
+            state.select_sample(st.session_state[widget])
+        else:
+            take_sides(st.session_state["left_choice"], st.session_state["right_choice"], st.session_state[widget])
 
     return place.selectbox(label, list(names), format_func=names.get, key=widget, on_change=chosen)
 

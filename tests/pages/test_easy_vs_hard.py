@@ -65,6 +65,8 @@ def test_the_card_of_a_side_leaves_both_sides_as_they_are(scored_study, open_pag
     page = open_page("easy_vs_hard", sample="sample05")
     page.button(key="card_right").click().run()
     assert not page.exception and sides(page) == ("sample05", "sample23") and "sample23" in page.query_params["sample"]
+    page.selectbox(key="left_choice").set_value("sample20").run()  # picked on all pages, though it is one of the hard
+    assert not page.exception and sides(page) == ("sample20", "sample23") and "sample20" in page.query_params["sample"]
 
 
 @pytest.mark.slow
