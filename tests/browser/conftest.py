@@ -9,7 +9,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,26 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
+ONE_PROCESS = "--renderer-process-limit=1"  # tabs of one browser share it, so that scripts of megabytes are compiled once, not per tab
 SETTLED = """() => {
-    const still = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+    if (!('unanswered' in window)) {  // does the server still owe an answer to what was clicked?
+        const send = WebSocket.prototype.send, heard = new WeakSet();
+        const stir = unanswered => { window.stillSince = null; window.unanswered = unanswered; };
+        stir(false);
+        WebSocket.prototype.send = function (data) {
+            if (!heard.has(this)) this.addEventListener('message', () => stir(false));
+            heard.add(this);
+            stir(true);
+            return send.call(this, data);
+        };
+        for (const kind of ['keydown', 'pointerup']) addEventListener(kind, () => stir(window.unanswered), true);
+    }
+    const still = !window.unanswered && document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
         && document.querySelector('h1')
         && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]');
     window.stillSince = still ? window.stillSince ?? performance.now() : null;
-    return still && performance.now() - window.stillSince > 500;
-}"""  # for half a second: it takes a moment until what was clicked reaches the server
+    return still && performance.now() - window.stillSince > 250;
+}"""  # a quarter of a second: sliders wait for the last of several keys for 200 ms before they send
 
 
 def pytest_collection_modifyitems(items):
@@ -86,46 +98,68 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, ONE_PROCESS])
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def contexts(chromium):
-    """contexts(scheme) -> the browser of a reader with this theme, whose cache is warm after the first page."""
-
-    @cache
-    def context(scheme: str):
-        return chromium.new_context(**_reader(scheme))
-
+def reader(chromium):
+    """The browser of most tests: its cache is warm after the first page, and a tab that stays open keeps its process."""
+    context = _context(chromium)
+    context.new_page()
     return context
 
 
-def _reader(scheme: str) -> dict:
-    return {"viewport": {"width": 1366, "height": 768}, "color_scheme": scheme}
+def _context(chromium):
+    return chromium.new_context(viewport={"width": 1366, "height": 768}, color_scheme="light")
+
+
+@pytest.fixture(scope="session")
+def faults():
+    """What went wrong in any tab since the last test."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def no_faults(faults):
+    """A test fails if a tab asked another host for anything, printed an error or opened a dialog."""
+    faults.clear()
+    yield
+    assert not faults
+
+
+@pytest.fixture(scope="module")
+def long_tab(reader, faults):
+    """A tab that stays open from test to test of one file."""
+    page = _watched(reader.new_page(), faults)
+    yield page
+    page.close()
 
 
 @pytest.fixture
-def new_page(chromium, contexts):
-    """new_page(scheme, alone) -> a new tab, of a browser of its own if `alone`; the test fails if one asked another host for anything,
-    printed an error or opened a dialog."""
-    faults, opened = [], []
+def new_page(chromium, reader, faults, no_faults):
+    """new_page(alone) -> a new tab, of a browser of its own if `alone`."""
+    opened, own = [], []
 
-    def open_page(scheme: str = "light", alone: bool = False):
-        page = (chromium.new_context(**_reader(scheme)) if alone else contexts(scheme)).new_page()
-        page.on("request", lambda r: None if r.url.startswith(LOCAL) else faults.append(f"asked for {r.url}"))
-        page.on("console", lambda m: faults.append(f"{m.text} {m.location['url']}") if m.type == "error" and not _is_probe(m) else None)
-        page.on("pageerror", lambda e: faults.append(str(e)))
-        page.on("dialog", lambda d: (faults.append(f"dialog {d.message}"), d.dismiss()))
-        page.set_default_timeout(120_000)  # of a machine that others use too
-        opened.append(page)
-        return page
+    def open_page(alone: bool = False):
+        if alone:
+            own.append(_context(chromium))
+        opened.append(_watched((own[-1] if alone else reader).new_page(), faults))
+        return opened[-1]
 
     yield open_page
-    for page in opened:
-        page.close()
-    assert not faults
+    for each in opened + own:
+        each.close()
+
+
+def _watched(page, faults: list[str]):
+    page.on("request", lambda r: None if r.url.startswith(LOCAL) else faults.append(f"asked for {r.url}"))
+    page.on("console", lambda m: faults.append(f"{m.text} {m.location['url']}") if m.type == "error" and not _is_probe(m) else None)
+    page.on("pageerror", lambda e: faults.append(str(e)))
+    page.on("dialog", lambda d: (faults.append(f"dialog {d.message}"), d.dismiss()))
+    page.set_default_timeout(120_000)  # of a machine that others use too
+    return page
 
 
 def _is_probe(message) -> bool:
@@ -158,8 +192,15 @@ def go(page, address: str):
 
 def settle(page) -> None:
     page.evaluate("window.stillSince = null")
-    page.wait_for_function(SETTLED)
+    page.wait_for_function(SETTLED, polling=50)
     assert page.locator("[data-testid=stException], [data-testid=stErrorElementStack]").all_inner_texts() == []
+
+
+def follow(page, name: str) -> None:
+    """To the page of this name by the sidebar's link."""
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("heading", name=name if name != "Overview" else "Lethe", level=1).wait_for()
+    settle(page)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,13 @@ from importlib.resources import files
 
 import pytest
 
-from tests.browser.conftest import go, settle
+from components import links
+from tests.browser.conftest import follow, go, settle
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 PAGES = ["", "forget_set", "difficulty", "circuits", "easy_vs_hard", "conflicts", "unlearn", "outcomes", "report"]
 VIEWS = [f"outcomes?view={view}" for view in ("One+run", "Evaluation", "Order+of+samples")]
+BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 24, 31)"}
 HEIGHT = """() => Math.max(768, ...[document.documentElement, document.querySelector('[data-testid=stMain]')]
     .map(e => e?.scrollHeight ?? 0))"""
 STILL = "() => document.getAnimations().every(a => a.playState !== 'running' || a.effect.getComputedTiming().iterations === Infinity)"
@@ -27,17 +29,28 @@ def violations(page) -> list[str]:
 
 
 def violations_in_both_themes(page) -> list[str]:
-    """The reader's system turns dark, then light again; each time the script runs anew, as it chooses the charts' colours."""
+    """In the theme that is on, then in the other, which stays on; the script runs anew between them, as it colours the charts."""
     found = []
     page.mouse.move(683, 0)  # no tooltip where the last click was
-    for scheme, background in (("dark", "rgb(18, 24, 31)"), ("light", "rgb(255, 255, 255)")):
-        page.emulate_media(color_scheme=scheme)
-        page.evaluate("document.activeElement.blur()")
-        page.keyboard.press("r")
-        settle(page)
-        assert page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor") == background
-        found += [f"{scheme}: {fault}" for fault in violations(page)]
+    for turned in (False, True):
+        if turned:
+            turn_theme(page)
+        found += [f"{background(page)}: {fault}" for fault in violations(page)]
     return found
+
+
+def turn_theme(page) -> None:
+    """As when the reader's system turns dark, or light again."""
+    scheme = "light" if background(page) == BACKGROUND["dark"] else "dark"
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("r")
+    settle(page)
+    assert background(page) == BACKGROUND[scheme]
+
+
+def background(page) -> str:
+    return page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
 
 
 def unfold(page) -> None:
@@ -49,7 +62,7 @@ def unfold(page) -> None:
 
 
 def turn_tabs(page):
-    """Show the first tabs of the page, then the second ones, and so on."""
+    """Show the first tabs of the page, then the second ones, and so on, with everything unfolded."""
     for turn in range(1, 8):
         tabs = page.locator(f"[role=tablist] [role=tab]:nth-of-type({turn})")
         if turn > 1 and not tabs.count():
@@ -57,13 +70,13 @@ def turn_tabs(page):
         for tab in tabs.all():
             tab.click()
         settle(page)
+        unfold(page)
         yield turn
 
 
 @pytest.mark.parametrize("name", PAGES + VIEWS)
 def test_no_page_has_a_violation(look, name):
     page = look(name)
-    unfold(page)
     for _ in turn_tabs(page):
         assert violations_in_both_themes(page) == []
 
@@ -80,8 +93,10 @@ def test_an_error_and_empty_pages_have_no_violation(hostile_server, new_page):
     page = go(new_page(), f"{hostile_server}/outcomes?study=../etc&sample=nobody&run=none")
     assert page.get_by_test_id("stAlert").count()
     assert violations_in_both_themes(page) == []
-    for name in PAGES:
-        go(page, f"{hostile_server}/{name}?study=bare")
+    go(page, f"{hostile_server}/?study=bare")
+    for name in links.PAGES:
+        follow(page, name)
+        assert "study=bare" in page.url
         unfold(page)
         assert violations_in_both_themes(page) == []
 

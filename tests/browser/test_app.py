@@ -1,38 +1,21 @@
-"""The app in a real browser: explore a circuit, unlearn and see the outcome, deep links, every page."""
+"""The app in a real browser, on fresh servers: deep links, explore a circuit, unlearn and see the outcome."""
 
 import re
 import time
 
-import pytest
-
 from analysis import store
-from tests.browser.conftest import settle
+from tests.browser.conftest import follow, settle
 
-PAGES = {"": "Lethe", "forget_set": "Forget set", "difficulty": "Difficulty", "circuits": "Circuit explorer",
-         "easy_vs_hard": "Easy vs hard", "conflicts": "Conflict map", "unlearn": "Unlearn", "outcomes": "Outcomes"}
 SCORES = store.read_scores(store.DATA / "results" / "scores")[0].sort_values("rank_cud")
 
 
-def test_every_page_opens_from_the_navigation(visit):
-    page = visit()
-    for name, title in list(PAGES.items())[1:]:
-        page.locator("[data-testid=stSidebar]").get_by_role("link", name=title, exact=True).click()
-        page.wait_for_url(re.compile(f"/{name}"))
-        settle(page)
-        assert page.get_by_role("heading", name=title, level=1).is_visible()
-
-
-@pytest.mark.parametrize("name", ["circuits?", "outcomes?view=One+run&"])
-def test_a_deep_link_on_a_fresh_server_shows_the_sample_it_names(visit, name):
-    row = SCORES.iloc[40]
-    page = visit(f"{name}sample={row.sample_id}")
-    page.get_by_text(row.answer).first.wait_for()
-    assert row.sample_id in page.url
-
-
 def test_exploring_a_circuit(visit):
-    """Another sample's circuit is drawn within two seconds, and the boundary moves the shares."""
-    page = visit(f"circuits?sample={SCORES.iloc[40].sample_id}")
+    """A deep link on a fresh server shows its sample, another sample's circuit is drawn within two seconds, and the boundary moves
+    the shares."""
+    first = SCORES.iloc[40]
+    page = visit(f"circuits?sample={first.sample_id}")
+    page.get_by_text(first.answer).first.wait_for()
+    assert first.sample_id in page.url
     page.wait_for_selector("canvas")
     page.get_by_test_id("stMetric").filter(has_text="Faithfulness").wait_for()  # the model is loaded
     before = page.locator("[data-testid=stMetric]").all_inner_texts()
@@ -59,9 +42,14 @@ def test_exploring_a_circuit(visit):
 
 
 def test_unlearning_and_its_outcome(visit):
-    """A short real run in a worker process: progress, its end, and the run among the outcomes, also after a reload."""
-    page = visit("unlearn")
-    page.get_by_label("Epochs").fill("1")
+    """A deep link on a fresh server shows its sample. Then a short real run in a worker process: progress, its end, and the run among
+    the outcomes, also after a reload."""
+    row = SCORES.iloc[40]
+    page = visit(f"outcomes?view=One+run&sample={row.sample_id}")
+    page.get_by_text(row.answer).first.wait_for()
+    assert row.sample_id in page.url
+    follow(page, "Unlearn")
+    page.get_by_label("Epochs", exact=True).fill("1")
     page.keyboard.press("Tab")
     settle(page)
     page.get_by_role("button", name="Start", exact=True).click()

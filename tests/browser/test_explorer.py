@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import pandas as pd
 
 from analysis import store
-from tests.browser.conftest import go, serve, settle
+from components import links
+from tests.browser.conftest import follow, go, serve, settle
 
 SCORES = store.read_scores(store.DATA / "results" / "scores")[0].sort_values("rank_cud")
 ONE, OTHER = SCORES.iloc[40], SCORES.iloc[100]
@@ -32,15 +33,13 @@ def metric(page, label: str) -> str:
 
 @contextmanager
 def redrawn(page):
-    """On leaving, wait until the graph is another than on entering, and nothing has changed for a second."""
-    before = last = graph(page)
+    """On leaving, wait until the graph is another than on entering and nothing changes any more."""
+    before = graph(page)
     yield
-    for _ in range(100):
-        page.wait_for_timeout(1000)  # a slider waits for the last of several keys
-        settle(page)
-        if (now := graph(page)) == last != before:
-            return
-        last = now
+    for _ in range(1000):
+        if graph(page) != before:
+            return settle(page)
+        page.wait_for_timeout(100)
     raise AssertionError("the graph is as it was")
 
 
@@ -64,7 +63,7 @@ def download(page, form: str, ending: str) -> str:
     option = page.get_by_role("option", name=form, exact=True)
     while not option.count():  # the first click may only close the filter's popover
         page.get_by_role("combobox", name=re.compile("as a file")).click()
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(300)
     option.click()
     for _ in range(30):
         settle(page)
@@ -75,19 +74,13 @@ def download(page, form: str, ending: str) -> str:
     return caught.value.path().read_text()
 
 
-def follow(page, name: str) -> None:
-    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
-    page.get_by_role("heading", name=name, level=1).wait_for()
-    settle(page)
-
-
 def test_a_sample_picked_anywhere_is_picked_everywhere(look):
     page = look("difficulty")
     table = page.locator("[data-testid=stDataFrame]").first.bounding_box()
     page.mouse.click(table["x"] + 18, table["y"] + 116)  # the box before the third row
     page.wait_for_url(re.compile("sample="))
     chosen = SCORES.set_index("sample_id").loc[re.search("sample=([0-9a-f]+)", page.url)[1]]
-    for name in ("Circuit explorer", "Easy vs hard", "Outcomes", "Difficulty"):
+    for name in links.PAGES:
         follow(page, name)
         page.wait_for_url(re.compile(f"sample={chosen.name}"))
         assert page.get_by_test_id("stSidebar").get_by_text(chosen.question).is_visible()
@@ -167,7 +160,7 @@ def test_a_link_restores_the_view_in_another_browser_on_another_server(look, new
 
 def test_two_browsers_do_not_disturb_each_other(look):
     """Each moves its own boundary and has its own sample; they take turns."""
-    pages = [look(f"circuits?sample={sample.sample_id}", alone=True) for sample in (ONE, OTHER)]
+    pages = [look(f"circuits?sample={sample.sample_id}", alone=sample is OTHER) for sample in (ONE, OTHER)]
     before = [graph(page) for page in pages]
     slide(pages[0], "Late from layer", "ArrowRight", 1)
     assert graph(pages[1]) == before[1]

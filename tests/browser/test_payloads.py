@@ -1,5 +1,7 @@
 """Text that tries to be markup stays text: on every page, in the sample card, in messages, exports and downloads."""
 
+import re
+
 import pytest
 
 from analysis import report, report_data, report_tables
@@ -8,7 +10,7 @@ from components import circuit_network
 from tests.browser import hostile_study
 from tests.browser.conftest import go, settle
 from tests.browser.hostile_study import METHOD, MODEL, PAYLOADS, RUN, TITLE
-from tests.browser.test_accessibility import PAGES, turn_tabs, unfold, violations
+from tests.browser.test_accessibility import PAGES, turn_tabs, violations
 
 PLANTED = """() => {
     const roots = [document];
@@ -42,7 +44,6 @@ def assert_harmless(page) -> None:
 def test_every_page_shows_text_as_text(hostile_server, samples, new_page, name):
     """Sample 8 holds the long word and is the one selected."""
     page = go(new_page(), f"{hostile_server}/{name}?study=hostile&sample={samples[8].id}&run={RUN}")
-    unfold(page)
     for _ in turn_tabs(page):
         assert_harmless(page)
     said = page.evaluate(SAID, page.locator("body").element_handle())
@@ -54,12 +55,15 @@ def test_every_page_shows_text_as_text(hostile_server, samples, new_page, name):
 
 
 def test_every_text_is_read_letter_by_letter(hostile_server, samples, new_page):
-    """In the sample card, over the page that is drawn soonest."""
-    page = new_page()
-    for sample in samples:
-        go(page, f"{hostile_server}/report?study=hostile&sample={sample.id}&card=1")
-        page.get_by_role("dialog").wait_for()
-        said = page.evaluate(SAID, page.get_by_role("dialog").element_handle())
+    """In the sample card, over the page that is drawn soonest, from sample to sample: the last rows rank as the hardest."""
+    page = go(new_page(), f"{hostile_server}/report?study=hostile&sample={samples[-1].id}&card=1")
+    card = page.get_by_role("dialog")
+    for shown, sample in enumerate(reversed(samples)):
+        if shown:
+            card.get_by_role("button", name="Next", exact=True).click()
+        page.wait_for_url(re.compile(f"sample={sample.id}"))
+        settle(page)
+        said = page.evaluate(SAID, card.element_handle())
         for text in (sample.question, sample.answer):
             assert " ".join(text.split())[:80] in said  # the card cuts a text of thousands of letters
         assert_harmless(page)
