@@ -126,14 +126,14 @@ def test_titles_models_and_columns_are_text(made_up_study, open_page, name):
     assert not page.exception and IMAGE not in markup(page)
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "not json", '{"title": 1, "model": "m", "forget": "f", "retain": "r"}',
-                                     '{"title": "t", "model": "m", "forget": "../../x", "retain": "r"}'])
-def test_one_odd_study_breaks_no_page(made_up_study, open_page, content):
-    for folder in ("odd", "Not A Slug", "embedded"):
-        atomic.write_bytes(made_up_study.forget.parents[1] / folder / "study.json", content.encode())
-    assert [s.slug for s in studies.known()] == ["embedded", "made"]
-    with pytest.raises(ValueError, match="odd/study.json: expected"):
-        studies.named("odd")
+def test_one_odd_study_breaks_no_page(made_up_study, open_page):
+    for content in ("{}", "[]", '{"title": 1, "model": "m", "forget": "f", "retain": "r"}',
+                    '{"title": "t", "model": "m", "forget": "../../x", "retain": "r"}', "not json"):
+        for folder in ("odd", "Not A Slug", "embedded"):
+            atomic.write_bytes(made_up_study.forget.parents[1] / folder / "study.json", content.encode())
+        assert [s.slug for s in studies.known()] == ["embedded", "made"], content
+        with pytest.raises(ValueError, match="odd/study.json: expected"):
+            studies.named("odd")
     page = open_page("forget_set", study="odd")
     assert not page.exception and "Showing the embedded one" in words(page)
 
