@@ -34,9 +34,10 @@ function emptyState(view, network, movable) {
 }
 
 function updateGraph(graph, next) {
-  const { s, area, box } = graph, known = has(next), older = isOlder(graph, next);
+  const { s, area, box, tell } = graph, known = has(next);
+  const isMine = isOlder(graph, next) || (!tell && s.drawn);  // the reader's marks stay
   Object.assign(s, { view: next, boundary: next.axes.boundary, peeked: null });
-  if (!older) Object.assign(s, { selected: next.selected, pins: next.pins, path: next.path });
+  if (!isMine) Object.assign(s, { selected: next.selected, pins: next.pins, path: next.path });
   for (const name of ["selected", "hovered", "cursor", "picking"]) if (!known(s[name])) s[name] = null;
   s.pins = s.pins.filter(known);
   s.route = routeOf(s);

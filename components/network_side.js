@@ -41,7 +41,8 @@ function listsOf({ view, edge, route, selected }) {  // of each: its title, line
 }
 
 function edgeList(most, title, edges, row) {  // `most`: the largest |score| of the graph; so all scores have the same decimals
-  const decimals = Math.min(8, Math.max(0, 3 - Math.floor(Math.log10(most)))), top = Math.max(...edges.map(edge => Math.abs(edge.score)));
+  const decimals = Math.min(8, Math.max(0, 3 - Math.floor(Math.log10(most))));
+  const top = Math.max(...edges.map(edge => Math.abs(edge.score)));
   const rows = edges.slice(0, MOST_ROWS).map(edge => ({
     ...row(edge), id: edge.id, group: edge.group, hint: edge.title, part: Math.round((100 * Math.abs(edge.score)) / (top || 1)),
     score: `${edge.score > 0 ? "+" : ""}${edge.score.toFixed(decimals)}`,
