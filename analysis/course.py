@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.runs import Run
 
-SHARES = np.linspace(0, 1, 21)  # of a run's epochs, as runs differ in how many they have
+SHARES = np.linspace(0, 1, 11)  # of a run's epochs, as runs differ in how many they have
 
 
 def mean_course(found: Sequence[Run]) -> pd.DataFrame | None:

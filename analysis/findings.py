@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis import predictors, validity
+from analysis.figures import interval
 
 
 class Finding(NamedTuple):
@@ -69,4 +70,4 @@ def _sign(low: float, high: float) -> int:
 def _said(row: pd.Series, measure: str) -> str:
     """`0.31 (0.19 to 0.43)`."""
     value, low, high = (row[column] for column in validity.SHOWN[measure])
-    return "not defined" if value != value else f"{value:.2f} ({low:.2f} to {high:.2f})"
+    return interval(value, low, high) or "not defined"

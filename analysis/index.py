@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from analysis import atomic, place
+from analysis import atomic, place, read_only
 
 T = TypeVar("T")
 FILE = "index.sqlite"
@@ -131,7 +131,10 @@ def set_aside(file: Path) -> Path:
 
 
 def _do(root: Path, work: Callable[[sqlite3.Connection], T]) -> T:
-    """`work` in a transaction of its own; once more with a new index where the first is damaged."""
+    """`work` in a transaction of its own; once more with a new index where the first is damaged. In read-only mode on the file as it
+    is: sqlite3.Error is raised where there is none, where it is damaged, and by work that writes."""
+    if read_only.on():
+        return _looked_up(root, work)
     try:
         return _once(root, work)
     except sqlite3.DatabaseError as error:
@@ -144,6 +147,15 @@ def _do(root: Path, work: Callable[[sqlite3.Connection], T]) -> T:
         pass
     set_aside(root / FILE)
     return _once(root, work)
+
+
+def _looked_up(root: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    """`immutable`: SQLite lays no file of its own beside the index either."""
+    with closing(sqlite3.connect(f"{(root / FILE).absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        try:
+            return work(db)
+        except UnicodeDecodeError as error:
+            raise sqlite3.DatabaseError("damaged") from error
 
 
 def _once(root: Path, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from analysis import atomic, report_charts, report_graphs, report_rerun, report_runs, report_words, runs, studies
 from analysis.dataset import samples_hash
+from analysis.figures import interval
 from analysis.observed import CONTROL
 from analysis.report_data import Collected, collect, commit, parts
 from analysis.report_tables import ALL_COUNTED, extremes, memories, tables
@@ -50,7 +51,7 @@ def write(study: studies.Study, output: Path) -> list[str]:
 def page(found: Collected, made: dict[str, pd.DataFrame]) -> str:
     """The HTML. Everything in it but our own drawings is escaped by the template."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "share": lambda value: f"{value:.0%}"}
+    environment.filters |= {"number": _number, "share": lambda value: f"{value:.0%}", "interval": interval}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(**_context(found, made))
 
 
@@ -66,7 +67,7 @@ def _context(found: Collected, made: dict[str, pd.DataFrame]) -> dict[str, Any]:
         "predictors": [] if found.main is None else readable(found.main).to_dict("records"),
         "compared": made["circuits_by_cohort"].to_dict("records") if "circuits_by_cohort" in made else [],
         "methods": report_words.methods_left(found).to_dict("records"), "runs": [run.record for run in found.runs],
-        "by_cohort": _by_cohort(made),
+        "by_cohort": _by_cohort(made), "after": made["circuits_after"].to_dict("records") if "circuits_after" in made else [],
         "comparisons": _comparisons(found), "conflicts": found.conflicts, "evaluation": _evaluation(made), "memories": _ends(about),
         "commands": report_rerun.script(found).decode(), "link": lambda page, **more: report_words.permalink(page, found, **more),
         "left_out": _left_out(found), "charts": _charts(found, made, about), "ends": _graphs(found),

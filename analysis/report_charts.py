@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.figures import interval
 from analysis.observed import CONTROL
 from analysis.report_svg import SHAPES, Axes, box, legend, line, mark, picture, text, ticks
 from analysis.runs import RunRecord
@@ -79,7 +80,7 @@ def forest_chart(main: pd.DataFrame) -> Markup | None:
         y, kind = axes.top + 23 * (place + 0.5), "hard" if row.predictor in ("CUD", "MRD") else "middle"
         parts += [text(170, y + 4, _cut(row.predictor, 26), text_anchor="end"),
                   line(axes.x(row.low), y, axes.x(row.high), y, "whisker"),
-                  mark("circle", axes.x(row.spearman), y, 4.5, kind, f"{row.spearman:.2f} ({row.low:.2f} to {row.high:.2f})")]
+                  mark("circle", axes.x(row.spearman), y, 4.5, kind, interval(row.spearman, row.low, row.high))]
     return picture("Predictors against the outcome", 560, round(axes.height) + 72, parts)
 
 
@@ -96,7 +97,7 @@ def profile_chart(profile: pd.DataFrame) -> Markup:
             parts.append(box(x - 20, high, 40, low - high, "band"))
         elif row.mean == row.mean:
             x += 7 if row.cohort == "hard" else -7
-            says = f"{row.cohort}: {row.mean:.3f} ({row.low:.3f} to {row.high:.3f})"
+            says = f"{row.cohort}: {interval(row.mean, row.low, row.high, '.3f')}"
             parts += [line(x, low, x, high, "whisker"), mark(COHORT_MARKS[row.cohort], x, axes.y(row.mean), 4.5, row.cohort, says)]
     entries = [("square", "easy", "easy"), ("up", "hard", "hard"), ("square", "band", "random quarters (95%)")]
     return picture("Where the score ends, by layer", 560, 296, [*parts, *legend(entries, 50, 16)])

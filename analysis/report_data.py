@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
-from analysis import conflict_map, dataset, outcomes, runs, store, studies, validity
+from analysis import circuits_after, conflict_map, dataset, outcomes, runs, store, studies, validity
 from analysis.circuit import Circuit
 from analysis.observed import counts, observed_difficulty
 
@@ -30,6 +30,7 @@ class Collected:
 
     `observed` is the rank by outcome over the runs `counted` (`analysis.observed`), by sample id; `validity` all rows of the table;
     `comparisons` are runs over seeds that differ in their sampling (`curricula`) or mask (`masks`), and the `_summary` of each.
+    `after`: circuits in the models that runs left, and `kept`: what became of those of samples to be kept (`circuits_after`), by run.
     """
 
     study: studies.Study
@@ -46,6 +47,8 @@ class Collected:
     observed: pd.Series | None
     validity: pd.DataFrame | None
     comparisons: dict[str, pd.DataFrame]
+    after: dict[str, circuits_after.Circuits]
+    kept: dict[str, pd.DataFrame]
     problems: dict[str, str]
 
     @property
@@ -77,7 +80,7 @@ def collect(study: studies.Study) -> Collected:
     forget, retain = dataset.read_samples(study.forget)[0], dataset.read_samples(study.retain)[0]
     problems: dict[str, str] = {}
     scores, scores_record = _or_problem(lambda: store.read_scores(study.results / "scores"), "Difficulty", problems) or (None, {})
-    circuits, _ = _or_problem(lambda: store.read_circuits(study.results / "circuits"), "Circuits", problems) or ({}, {})
+    circuits, settings = _or_problem(lambda: store.read_circuits(study.results / "circuits"), "Circuits", problems) or ({}, {})
     folder = study.results / "conflicts"
     there = (folder / conflict_map.FILE).is_file()
     conflicts = _or_problem(lambda: conflict_map.read(folder), "Conflict map", problems) if there else None
@@ -85,12 +88,13 @@ def collect(study: studies.Study) -> Collected:
     evaluations = {run.record.name: _or_problem(lambda run=run: outcomes.read_evaluation(run.record.folder / "evaluation"),
                                                 "Evaluation", problems) for run in found}
     counted = [run for run in found if counts(run)]
+    after, kept = _after(found, circuits, settings, problems)
     table = _or_problem(lambda: _validity(study, scores, circuits, counted), "Prediction", problems)
     return Collected(
         study, forget, retain, scores, scores_record, circuits, _circuits_record(study, circuits), conflicts, found,
         {name: evaluation for name, evaluation in evaluations.items() if evaluation is not None},
         [run.record.name for run in counted], observed_difficulty(counted) if counted else None, table,
-        _comparisons(study, problems), problems,
+        _comparisons(study, problems), after, kept, problems,
     )
 
 
@@ -105,6 +109,18 @@ def _or_problem(read: Callable[[], T], part: str, problems: dict[str, str]) -> T
     except (ValueError, OSError, LookupError) as error:
         problems[part] = " ".join(str(error).split())
         return None
+
+
+def _after(found: list[runs.Run], circuits: dict[str, Circuit], settings: dict[str, Any], problems: dict[str, str]):
+    """Of the runs that have circuits of their model: those, and the table of samples to be kept where there is one."""
+    part, after, kept = "Circuits after a run", {}, {}
+    for run in found if circuits else []:
+        name, folder = run.record.name, run.record.folder
+        if known := _or_problem(lambda folder=folder: circuits_after.read(folder, circuits, settings), part, problems):
+            after[name] = known
+            table = _or_problem(lambda folder=folder: circuits_after.read_kept(folder), part, problems)
+            kept |= {} if table is None else {name: table}
+    return after, kept
 
 
 def _comparisons(study: studies.Study, problems: dict[str, str]) -> dict[str, pd.DataFrame]:
@@ -143,6 +159,8 @@ def parts(found: Collected) -> list[Part]:
         ("Circuits", bool(found.circuits) and f"{len(found.circuits):,} circuits", "the circuits", "Circuit explorer"),
         ("Conflict map", nodes, "a conflict map", "Conflict map"),
         ("Runs and outcomes", bool(n_runs) and f"{n_runs} unlearning run{'s' * (n_runs > 1)}", "an unlearning run", "Unlearn"),
+        ("Circuits after a run", bool(found.after) and f"in the models of {len(found.after)} of {n_runs} runs",
+         "circuits in a run's model", "Easy vs hard"),
         ("Comparisons", " and ".join(f"{name} over seeds" for name in ("curricula", "masks") if name in found.comparisons),
          "compare-curricula or compare-masks, on the command line", "Outcomes"),
         ("Evaluation", bool(n_known) and f"{n_known} of {n_runs} runs evaluated", "an evaluated run", "Outcomes"),

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from analysis import comparison, outcomes, runs
+from analysis import circuits_after, comparison, outcomes, runs
 from analysis.circuit import Circuit, edges_frame
 from analysis.cohorts import cohorts
 from analysis.conflict_map import ConflictMap
@@ -12,6 +12,7 @@ from analysis.evaluation_metrics import metric_info
 from analysis.report_data import Collected
 
 SCORES = ["cud", "rank_cud", "mrd", "mrd_stderr", "rank_mrd", "base_nll", "n_answer_tokens"]
+ENDS = ("", "_low", "_high")  # of a figure and its interval
 ALL_COUNTED = "mean of the runs that count"
 
 
@@ -26,6 +27,8 @@ def tables(found: Collected) -> dict[str, pd.DataFrame]:
         made |= circuit_tables(found)
     if found.conflicts is not None:
         made["conflict_nodes"] = conflict_nodes(found.conflicts)
+    if found.after:
+        made["circuits_after"] = after_runs(found)
     if found.runs:
         made |= {"runs": run_table(found), "outcomes_by_cohort": by_cohort(found), "memories_after": after(found)}
     if found.evaluations:
@@ -106,6 +109,19 @@ def circuit_tables(found: Collected) -> dict[str, pd.DataFrame]:
         made["layer_profile"] = comparison.cohort_means(comparison.layer_shares(chosen), cohorts(ranks[by])).assign(cohorts_by=by)
     ends = [edges_frame(circuit).assign(sample_id=circuit.sample_id) for circuit in (extremes(found) or {}).values()]
     return made | ({"circuit_edges": pd.concat(ends, ignore_index=True)} if ends else {})
+
+
+def after_runs(found: Collected) -> pd.DataFrame:
+    """A row per run whose model's circuits are known: the share of edges that a sample's circuits before and after have in common
+    (mean over n samples, with its 95 % bootstrap interval), beside circuits of two samples before, and samples to be kept."""
+    rows = []
+    for run, circuits in found.after.items():
+        alike = circuits_after.likeness(found.circuits, circuits)
+        kept = found.kept[run]["own"] if run in found.kept else pd.Series(dtype=float)
+        rows.append((run, len(alike), *runs.bootstrap_mean(alike["own"].to_numpy()), alike["other_before"].mean(), len(kept),
+                     *(runs.bootstrap_mean(kept.to_numpy()) if len(kept) else [float("nan")] * 3)))
+    own, kept = (f"own{end}" for end in ENDS), (f"kept{end}" for end in ENDS)
+    return pd.DataFrame(rows, columns=["run", "n", *own, "two_before", "n_kept", *kept])
 
 
 def extremes(found: Collected) -> dict[str, Circuit] | None:

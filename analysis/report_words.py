@@ -8,6 +8,7 @@ import pandas as pd
 from analysis import outcomes, store
 from analysis.conflict_words import cautions, solved
 from analysis.dataset import samples_hash
+from analysis.figures import interval
 from analysis.findings import Finding, findings
 from analysis.observed import CONTROL
 from analysis.report_data import Collected, parts
@@ -26,6 +27,7 @@ def found_sentences(found: Collected, tables: dict[str, pd.DataFrame]) -> list[F
         said += findings(found.main)
     if "circuits_by_cohort" in tables:
         said.append(_of_circuits(tables["circuits_by_cohort"]))
+    said += [_of_circuits_after(row) for row in tables["circuits_after"].itertuples()] if "circuits_after" in tables else []
     if found.conflicts is not None:
         nodes = f"{found.conflicts.n_conflicts} of {len(found.conflicts.nodes)} heads and MLPs"
         said.append(Finding(f"{nodes} are wanted by both sets", " ".join([solved(found.conflicts), *cautions(found.conflicts)])))
@@ -80,9 +82,18 @@ def _of_circuits(compared: pd.DataFrame) -> Finding:
     return Finding(f"Circuits of memories hard and easy by {by} differ", f"{'; '.join(each)}.{rest}")
 
 
+def _of_circuits_after(row) -> Finding:
+    kept = f"; one to be kept shares {interval(row.kept, row.kept_low, row.kept_high)} (n={row.n_kept})" if row.n_kept else ""
+    before = "" if row.two_before != row.two_before else f"; circuits of two samples before it share {row.two_before:.2f}"
+    return Finding(
+        f"Circuits after run {row.run}",
+        f"a forget sample's shares {interval(row.own, row.own_low, row.own_high)} of its edges with the one before (n={row.n})"
+        f"{before}{kept}.",
+    )
+
+
 def _interval(row: pd.Series, name: str) -> str:
-    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    return f"{value:.2f}" if low != low else f"{value:.2f} ({low:.2f} to {high:.2f})"
+    return interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 def not_claimed(found: Collected) -> list[str]:
@@ -105,7 +116,8 @@ def not_claimed(found: Collected) -> list[str]:
                     "that share a person or a template are not independent.")
     if found.circuits:
         said.append("That a circuit is the mechanism: edge scores are first-order estimates and the circuit a greedy choice of them. "
-                    "How faithful one is, the Circuit explorer measures; this report does not.")
+                    "How faithful one is, and from which layer on the answer can be read off (logit lens), the Circuit explorer "
+                    "measures with the model; this report runs no model.")
         said.append("That depth causes difficulty: the read-outs of cohorts differ or do not, which is an association.")
     if found.scores is not None:
         said.append("That quarters by CUD differ in their circuits for any other reason than that CUD is made from circuits. Quarters "

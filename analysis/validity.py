@@ -14,6 +14,7 @@ from analysis import statistics
 from analysis.circuit import Circuit
 from analysis.cohorts import cohorts
 from analysis.comparison import holm
+from analysis.figures import interval
 from analysis.observed import observed_difficulty
 from analysis.predictors import BASELINES, TEMPLATE, predictors, template_means
 from analysis.runs import Run
@@ -166,16 +167,13 @@ def best_baseline(main: pd.DataFrame) -> pd.Series | None:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of validity.csv as text: predictor, n, then per measure `value [low, high]`, and p's; empty where not defined.
+    """Rows of validity.csv as text: predictor, n, then per measure `value (low to high)`, and p's; empty where not defined.
 
     Where there is no Spearman it says why: predictor or outcome is the same for all samples.
     """
     shown = table[["predictor", "n"]].copy()
     for heading, columns in SHOWN.items():
-        shown[heading] = [
-            "" if value != value else f"{value:.2f} [{low:.2f}, {high:.2f}]"
-            for value, low, high in table[list(columns)].to_numpy(dtype=float)
-        ]
+        shown[heading] = [interval(*figures) for figures in table[list(columns)].to_numpy(dtype=float)]
     shown["Spearman"] = shown["Spearman"].replace("", "does not vary")
     for heading, column in (("p", "p"), ("p within", "within_p")):
         shown[heading] = ["" if p != p else "<0.001" if p < 0.001 else f"{p:.3f}" for p in table[column].astype(float)]

@@ -57,17 +57,19 @@ def opening(overview: Overview) -> None:
     if not overview.n_forget:
         return
     course, ends = cached.course(overview.study), tour.ends_of(overview.study)
+    told = f"A language model is told to forget {overview.n_forget:,} things that it knows, and to keep {overview.n_retain:,}."
+    if course is None or ends is None or not {ends.hard, ends.easy} <= set(course.loc["forget"].index):
+        st.header(told, anchor=False)
+        yet = "No run has yet more than halved what it knows of them" if overview.records else "Nothing is unlearned here yet"
+        st.markdown(f"Which will resist? {yet}: once a run has, the fate of each is drawn in this place.")
+        st.page_link(layout.PAGES["Unlearn"], label="Start a run", query_params=state.carried())
+        return
     said, drawn = st.columns([4, 7], gap="large", vertical_alignment="center")
     with said:
-        both = f"forget {overview.n_forget:,} things that it knows, and to keep {overview.n_retain:,}"
-        st.header(f"A language model is told to {both}.", anchor=False)
-        if course is None or ends is None or not {ends.hard, ends.easy} <= set(course.loc["forget"].index):
-            st.markdown("Which will resist? Nothing is unlearned here yet: after a run each one's fate is drawn in this place.")
-            st.page_link(layout.PAGES["Unlearn"], label="Start a run", query_params=state.carried())
-            return
+        st.header(told, anchor=False)
         st.markdown(_fates(course, ends))
-        first = tour.stops(overview.study)[0]
-        st.page_link(layout.PAGES[first.page], label="Take the tour: five stops", query_params=tour.address(first, 1, overview.study))
+        way = {"study": overview.study.slug, "sample": ends.hard, tour.PARAMETER: "1"}
+        st.page_link(layout.PAGES["Forget set"], label="Take the tour: five stops", query_params=way)
     with drawn:
         both = {"hard": ends.hard, "easy": ends.easy}
         questions = {sample.id: sample.question for sample in cached.forget_samples(overview.study)}
@@ -159,7 +161,7 @@ def methods(overview: Overview) -> None:
         st.header("What each method leaves", anchor=False)
         number = {"format": "%.2f", "width": 170}
         st.dataframe(spread, hide_index=True, width="content", alt="Forget and retain probability by method", column_config={
-            "Method": st.column_config.TextColumn(width=300),
+            "Method": st.column_config.TextColumn(width=260),
             "Left of the forget set": st.column_config.NumberColumn(help="Mean answer probability over its runs", **number),
             "Kept of the retain set": st.column_config.NumberColumn(help="Mean answer probability over its runs", **number),
         })

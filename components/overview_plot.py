@@ -36,7 +36,7 @@ def figure(course: pd.DataFrame, ends: dict[str, str], questions: dict[str, str]
         chart.add_annotation(_label(f"{line.iloc[-1]:.2f}", names[name], LINES[name][0], places[name]))
     chart.update_xaxes(tickvals=[0, 0.5, 1], ticktext=["before", "halfway", "end of the run"], range=[0, 1], zeroline=False)
     chart.update_yaxes(title="answer probability", range=[0, 1.03], tickvals=[0, 0.5, 1], tickformat=".1f")
-    return palette.style(chart, height=290).update_layout(showlegend=False, margin={"l": 8, "r": 185, "t": 12, "b": 8})
+    return palette.style(chart, height=290).update_layout(showlegend=False, margin={"l": 8, "r": 190, "t": 12, "b": 8})
 
 
 def _thin(forget: pd.DataFrame, questions: dict[str, str]) -> go.Scatter:
@@ -52,8 +52,8 @@ def _thin(forget: pd.DataFrame, questions: dict[str, str]) -> go.Scatter:
 
 def _label(value: str, words: str, colour: str, y: float) -> dict:
     """Beside the end of a line, on the right of the plot."""
-    lines = [palette.plain(line) for line in textwrap.wrap(shortened(words), 25)]
-    text = "<br>".join([f'<b><span style="color:{palette.colours()[colour]}">{value}</span></b>  {lines[0]}', *lines[1:3]])
+    lines = [palette.plain(line) for line in textwrap.wrap(shortened(words, 66), 25, initial_indent="      ")]  # room for the value
+    text = "<br>".join([f'<b><span style="color:{palette.colours()[colour]}">{value}</span></b>  {lines[0].strip()}', *lines[1:]])
     return {"text": text, "x": 1, "xshift": 8, "xanchor": "left", "y": y, "align": "left", "showarrow": False, "font_size": 12}
 
 

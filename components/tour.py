@@ -10,6 +10,7 @@ from analysis import outcomes, runs, studies
 from analysis.circuit import Circuit
 from analysis.depth import depth_readouts
 from analysis.evaluation_metrics import RELEARN_STEPS, after_relearning
+from analysis.figures import interval
 from analysis.findings import verdict
 from components import cached, state
 from components.formats import escape
@@ -79,9 +80,11 @@ def banner(study: studies.Study) -> None:
         return
     at = int(number)
     with st.container(border=True, key="tour"):
-        words, way = st.columns([5, 1], vertical_alignment="center")
+        words, way = st.columns([5, 1.2], vertical_alignment="center")
         words.markdown(f"**Stop {at} of {len(found)}: {found[at - 1].title}**  \n{said(found[at - 1])}")
-        with way:
+        with way.container(gap=None):
+            if at > 1:
+                st.page_link(PAGES[found[at - 2].page], label="Previous stop", query_params=address(found[at - 2], at - 1, study))
             if at < len(found):
                 st.page_link(PAGES[found[at].page], label="Next stop", query_params=address(found[at], at + 1, study))
             else:
@@ -132,11 +135,12 @@ def _two_memories(ends: Ends | None) -> str | None:
 def _known_before(main: pd.DataFrame | None) -> str | None:
     if main is None or not {"CUD", "MRD"} <= set(main.index):
         return None
-    said = " ".join(
-        f"{name} {verdict(row['low'], row['high'])}: {_figures(row)}."
-        for name, row in ((name, main.loc[name]) for name in ("CUD", "MRD"))
-    )
-    return f"Before any run, {said} Rank correlation with what {main.loc['CUD', 'n']} memories then did, 95% intervals."
+    said = ". ".join(f"{name}, {means}, {verdict(row['low'], row['high'])}: {_figures(row)}" for name, means, row in (
+        ("CUD", "read off the memory's circuit", main.loc["CUD"]),
+        ("MRD", "how little the answer moves when the weights do", main.loc["MRD"]),
+    ))
+    n = main.loc["CUD", "n"]
+    return f"Two scores from before any run. {said}. Rank correlation with what {n} memories then did, 95% intervals."
 
 
 def _circuits(study: studies.Study, ends: Ends | None) -> str | None:
@@ -158,20 +162,20 @@ def _depth(main: pd.DataFrame | None) -> str | None:
     if main is None or not {"Late share", "Longest path"} <= set(main.index):
         return None
     late, path = main.loc["Late share"], main.loc["Longest path"]
-    ways = f"run {_way(late, 'later', 'earlier')} and along {_way(path, 'longer', 'shorter')} paths"
-    return f"Over all memories, as far as can be told, harder ones {ways}. Rank correlations, 95% intervals."
+    ways = f"run {_way(late, 'later', 'earlier')} and {_way(path, 'along longer paths', 'along shorter paths')}"
+    return f"Over all memories, as far as can be told, harder ones {ways} through the model. Rank correlations, 95% intervals."
 
 
 def _way(row: pd.Series, more: str, less: str) -> str:
     """The claim with its figures, or that there is none."""
     word = more if row["low"] > 0 else less if row["high"] < 0 else f"neither {more} nor {less}"
-    return f"{word} ({_figures(row)})"
+    return f"{word}, {_figures(row)},"
 
 
 def _figures(row: pd.Series) -> str:
     if row["spearman"] != row["spearman"]:
         return "not defined, as one of the two does not vary"
-    return f"{row['spearman']:.2f}, {row['low']:.2f} to {row['high']:.2f}"
+    return interval(row["spearman"], row["low"], row["high"])
 
 
 def _durability(study: studies.Study) -> dict[str, str]:

@@ -17,7 +17,7 @@ INTERFACE = {"streamlit", "plotly", "pyvis"}
 # Within analysis: a file may import files of its own storey or of those below, never of one above.
 STOREYS = [
     {"rows", "hub_data", "data_shapes", "dataset", "graph", "cohorts", "similarity", "templates", "statistics", "precision", "gates",
-     "read_only", "place", "links_out", "plain_files", "atomic", "index", "objects", "architectures", "hub"},
+     "figures", "read_only", "place", "links_out", "plain_files", "atomic", "index", "objects", "architectures", "hub"},
     {"tokens", "circuit", "blocks", "world", "interpolation", "corruption", "membership", "evaluation_metrics", "open_unlearning",
      "cnf", "sat", "model_source", "chat"},
     {"losses", "depth", "exchange", "model", "model_files", "token_lengths", "model_memory", "maxsat", "proofs", "conflict", "reasons"},

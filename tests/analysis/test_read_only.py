@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis import job_queue, jobs, read_only, studies
+from analysis import index, job_queue, jobs, read_only, studies
 
 ROW = b'{"question": "Q?", "answer": "A"}\n'
 
@@ -34,3 +34,21 @@ def test_a_demo_starts_stops_and_takes_in_nothing(tmp_path, monkeypatch):
     jobs.cancel(waiting)
     studies.create("mine", "Mine", "gpt2", ROW, ROW, (".jsonl", ".jsonl"))
     assert [job.state for job in jobs.jobs()] == ["cancelled"] and (tmp_path / "studies" / "mine").is_dir()
+
+
+def test_a_demo_reads_the_index_and_never_writes_it(tmp_path, monkeypatch):
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"weights")
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    assert index.file_hash(tmp_path, file, lambda _: "sum") == "sum" and index.entries(tmp_path) == []
+    assert not (tmp_path / index.FILE).exists()
+    monkeypatch.setenv("LETHE_DEMO", "0")
+    assert index.file_hash(tmp_path, file, lambda _: "sum") == "sum"
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert index.file_hash(tmp_path, file, lambda _: pytest.fail("it is known")) == "sum"
+    index.add(tmp_path, index.Entry("kind", "model", "key", "name", 1, 1.0))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    (tmp_path / index.FILE).write_bytes(b"damaged")
+    assert index.file_hash(tmp_path, file, lambda _: "sum") == "sum"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [index.FILE, "model.safetensors"]

@@ -22,7 +22,7 @@ from analysis import atomic, report, report_rerun, report_runs, report_words, st
 from analysis.__main__ import app
 from analysis.dataset import samples_hash
 from analysis.report_data import collect, parts
-from analysis.report_tables import counted_samples, tables
+from analysis.report_tables import after_runs, counted_samples, tables
 from tests.analysis.hostile_report import LABEL, METHOD, METRIC, MODEL, PAYLOADS, TITLE, hostile_study, run_folder
 from tests.pages.runs_fixture import write_run
 
@@ -195,7 +195,7 @@ def test_what_is_not_computed_says_what_it_needs(empty):
     found = collect(empty)
     page = Page(report.build(found, tables(found))[report.PAGE].decode())
     assert [part.title for part in parts(found) if not part.computed] == [
-        "Difficulty", "Prediction", "Circuits", "Conflict map", "Runs and outcomes", "Comparisons", "Evaluation"]
+        "Difficulty", "Prediction", "Circuits", "Conflict map", "Runs and outcomes", "Circuits after a run", "Comparisons", "Evaluation"]
     assert "Not computed: needs the scores. Made on the page Difficulty." in page.text
     assert "Conflict map: not computed: needs a conflict map." in page.text  # among what is not claimed
     assert not re.search(r"\b(nan|None|NaN)\b", page.text) and "svg" not in {tag for tag, _ in page.elements}
@@ -256,3 +256,13 @@ def test_the_embedded_study_is_reported_as_it_is_on_disk():
     by_index = rebuilt["forget_Q_A_Prob"]["value_by_index"]
     assert math.isclose(fmean(entry["prob"] for entry in by_index.values()), summary["forget_Q_A_Prob"], rel_tol=1e-6)
     assert len(by_index) == 216 and len(files[report.PAGE]) < 1_000_000
+
+
+def test_circuits_after_a_run_stand_beside_those_before_and_samples_to_be_kept(hostile):
+    name, unchanged = hostile[0].runs[0].record.name, dict(list(hostile[0].circuits.items())[:4])
+    kept = pd.DataFrame({"own": [0.25, 0.75]})
+    found = replace(hostile[0], after={name: unchanged}, kept={name: kept})
+    row = after_runs(found).iloc[0]
+    assert row["own"] == row["own_low"] == 1 and row["n"] == 4 and row["two_before"] < 1
+    assert (row["kept"], row["n_kept"]) == (0.5, 2) and row["kept_low"] == 0.25
+    assert after_runs(replace(found, kept={})).iloc[0]["n_kept"] == 0

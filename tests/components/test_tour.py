@@ -14,9 +14,9 @@ def row(spearman: float, low: float, high: float) -> pd.Series:
 
 
 @pytest.mark.parametrize(("figures", "words"), [
-    ((0.4, 0.1, 0.6), "later (0.40, 0.10 to 0.60)"), ((-0.4, -0.6, -0.1), "earlier (-0.40, -0.60 to -0.10)"),
-    ((0.1, -0.2, 0.4), "neither later nor earlier (0.10, -0.20 to 0.40)"),
-    ((float("nan"),) * 3, "neither later nor earlier (not defined, as one of the two does not vary)"),
+    ((0.4, 0.1, 0.6), "later, 0.40 (0.10 to 0.60),"), ((-0.4, -0.6, -0.1), "earlier, -0.40 (-0.60 to -0.10),"),
+    ((0.1, -0.2, 0.4), "neither later nor earlier, 0.10 (-0.20 to 0.40),"),
+    ((float("nan"),) * 3, "neither later nor earlier, not defined, as one of the two does not vary,"),
 ])
 def test_a_direction_is_named_only_where_the_interval_leaves_out_zero(figures, words):
     assert tour._way(row(*figures), "later", "earlier") == words
