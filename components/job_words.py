@@ -43,7 +43,7 @@ def how_far(job: jobs.Job) -> tuple[float, str]:
     phase = escape(_phase(said))
     words = [f"Phase {number[0]} of {number[1]}: {phase}" if number else f"{phase[:1].upper()}{phase[1:]}", so_far]
     if left is not None:
-        words.append(f"about {duration(left)} left" if last else f"about {duration(left)} left in this phase")
+        words.append(f"about {duration(max(1, left))} left" if last else f"about {duration(max(1, left))} left in this phase")
     elif last and said.done >= said.total:
         words.append("measuring and saving")
     return min(1.0, said.done / max(1, said.total)), " · ".join(words)
