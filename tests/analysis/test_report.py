@@ -195,7 +195,8 @@ def test_what_is_not_computed_says_what_it_needs(empty):
     found = collect(empty)
     page = Page(report.build(found, tables(found))[report.PAGE].decode())
     assert [part.title for part in parts(found) if not part.computed] == [
-        "Difficulty", "Prediction", "Circuits", "Conflict map", "Runs and outcomes", "Circuits after a run", "Comparisons", "Evaluation"]
+        "Difficulty", "Prediction", "Circuits", "Conflict map", "Runs and outcomes", "Circuits after a run",
+        "Comparisons", "Evaluation"]
     assert "Not computed: needs the scores. Made on the page Difficulty." in page.text
     assert "Conflict map: not computed: needs a conflict map." in page.text  # among what is not claimed
     assert not re.search(r"\b(nan|None|NaN)\b", page.text) and "svg" not in {tag for tag, _ in page.elements}
