@@ -136,10 +136,12 @@ def _runs(table: pd.DataFrame) -> None:
         "after": number("After", width=60, format="%.2f"),
         "gone_at": number("Gone at", width=65, format="%d", help=f"First epoch below {FORGOTTEN_BELOW}"),
         "over_epochs": st.column_config.LineChartColumn("Over epochs", width=120, y_min=0, y_max=1, help="Probability, epoch by epoch"),
-        "relearnt": number("Relearnt", width=75, format="%.2f", help="After the longest relearning of up to 8 other memories"),
+        "relearnt": st.column_config.TextColumn("Relearnt", width=110, help="After the longest relearning of up to 8 other memories"),
         "says": st.column_config.TextColumn("Says after (greedy)", width="large"),
     }
     shown = table.assign(says=table["says"].fillna(needs("an evaluation"))).sort_values(["method", "seed"])
     shown = shown.drop(columns=["run", "in_common"] + ([] if table["relearnt"].notna().any() else ["relearnt"]))
+    if "relearnt" in shown:  # as text: an empty cell would read "never"
+        shown["relearnt"] = ["not computed" if pd.isna(value) else f"{value:.2f}" for value in shown["relearnt"]]
     height = min(248, 38 + 35 * len(shown))
     st.dataframe(shown, hide_index=True, height=height, placeholder="never", alt="Runs of this sample", column_config=formats)
