@@ -98,7 +98,7 @@ def test_difficulty_shows_ranks_cohorts_and_agreement(scored_study, open_page):
     table = page.dataframe[0].value
     assert table["rank_cud"].is_monotonic_increasing
     assert table["cohort"].value_counts().to_dict() == {"middle": 12, "hard": 6, "easy": 6}
-    assert "Question 5?" in words(page) and "held out by cross-fitting" in words(page)
+    assert "Question 5?" in words(page) and "CUD is held out" in words(page)
     assert "Spearman 1.00" in words(open_page("difficulty", show="CUD against MRD"))
 
 
