@@ -1,5 +1,6 @@
 """Charts of the Difficulty page."""
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -62,7 +63,9 @@ def histogram_figure(table: pd.DataFrame, rule: CohortRule, column: str, title: 
     figure.update_layout(barmode="stack", bargap=0.05)
     figure.update_xaxes(range=[low - bins["size"] / 2, high + 1.5 * bins["size"]])
     figure.update_xaxes(title=title, row=len(parts))
-    figure.update_yaxes(title="samples")
+    # plotly's own range of panels that share it takes no account of stacking: bars were cut off
+    tallest = max(np.histogram(part[column].dropna(), 24, (low, high))[0].max() for part in parts.values())
+    figure.update_yaxes(title="samples", range=[0, 1.08 * tallest])
     return style(figure, height=300).update_layout(margin_t=56, legend_traceorder="normal")
 
 

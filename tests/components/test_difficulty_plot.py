@@ -45,6 +45,8 @@ def test_the_histograms_hold_every_sample_once_and_name_the_cut_offs():
     assert [trace.name for trace in figure.data if trace.showlegend is not False] == [
         "hard (n=4)", "middle (n=8)", "easy (n=4)", "cut-off", "selected"
     ]
+    crowded = difficulty_plot.histogram_figure(table.assign(cud=0.5), CohortRule(), "cud", "CUD", None)
+    assert crowded.layout.yaxis.range[1] > 8, "the axis holds a bar of every cohort stacked, here all eight of a half"
     words = difficulty_plot.cut_off_words(table, CohortRule())
     assert words == "Dotted: the cohorts' cut-offs in CUD (half A, 0.25 and 0.75; half B, -0.312 and 0.188)."
     limits = CohortRule("MRD", limits=(0.8, 0.2))
