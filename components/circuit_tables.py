@@ -24,7 +24,8 @@ def edges_table(frame: pd.DataFrame, node: str | None) -> None:
         st.markdown(f"**Edges of {node}** ({len(frame)}). Click the background for all.")
     else:
         st.markdown(f"**Edges drawn** ({len(frame)}), strongest first. Click a node for its own.")
-    most = float(frame["share"].max()) if len(frame) else 1.0
+    frame = frame.assign(share=100 * frame["share"])  # Streamlit's own percent drops a last zero
+    most = float(frame["share"].max()) if len(frame) else 100.0
     st.dataframe(
         frame[["edge", "score", "share", "side", "span"]], hide_index=True, height=_height(frame), alt="Edges, strongest first",
         column_config={
@@ -34,7 +35,7 @@ def edges_table(frame: pd.DataFrame, node: str | None) -> None:
                 help="What ablating the edge would cost the answer, per token (estimated). Positive supports the answer.",
             ),
             "share": st.column_config.ProgressColumn(
-                "Of |score|", format="percent", min_value=0, max_value=most, width=100, help="Share of the whole circuit drawn."
+                "Of |score|", format="%.1f%%", min_value=0, max_value=most, width=100, help="Share of the whole circuit drawn."
             ),
             "side": st.column_config.TextColumn("Side", width=60, help="Early: ends below the boundary."),
             "span": st.column_config.NumberColumn("Span", width=60, help="Layers that the edge crosses."),

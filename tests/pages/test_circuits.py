@@ -60,7 +60,7 @@ def test_moving_the_boundary_moves_shares_and_table_together(scored_study, open_
         page.slider(key="late_from").set_value(boundary).run()
         table = page.dataframe[0].value
         late = table.loc[table["side"] == "late", "share"].sum()
-        assert metric(page, "Late share") == f"{late:.0%}"
+        assert metric(page, "Late share") == f"{late:.0f}%"
         shares[boundary] = late
     assert shares[1] > shares[2] > shares[3]
 
@@ -101,7 +101,7 @@ def test_each_rule_has_its_slider_and_table_readouts_and_graph_agree(scored_stud
         assert not page.exception and [s.key for s in page.slider] == ["late_from", slider]
         edges, nodes = (frame.value for frame in page.dataframe[:2])
         assert metric(page, "Edges") == str(len(edges)) == str(nodes["in_degree"].sum()) == str(nodes["out_degree"].sum())
-        assert edges["share"].sum() == pytest.approx(1) and nodes["in_mass"].sum() == pytest.approx(nodes["out_mass"].sum())
+        assert edges["share"].sum() == pytest.approx(100) and nodes["in_mass"].sum() == pytest.approx(nodes["out_mass"].sum())
         drawn[rule] = set(edges["edge"])
     assert len({frozenset(edges) for edges in drawn.values()}) == 3
 
