@@ -244,13 +244,13 @@ def test_the_embedded_study_is_reported_as_it_is_on_disk():
     results = found.study.results
     assert all(part.computed for part in parts(found)) and report_words.mismatches(found) == []
     row = next(row for row in table((results / "validity.csv").read_bytes()) if (row["analysis"], row["predictor"]) == ("main", "CUD"))
-    assert "{:.2f} [{:.2f}, {:.2f}]".format(*(float(row[name]) for name in ("spearman", "low", "high"))) in page.text
+    assert "{:.2f} ({:.2f} to {:.2f})".format(*(float(row[name]) for name in ("spearman", "low", "high"))) in page.text
     for name in ("npo-seed0", "rmu-seed2"):
         left = fmean(float(row["probability_after"]) for row in table((results / "runs" / name / "samples.csv").read_bytes()))
         assert f"{left:.3f}" in page.text
     row = next(r for r in table((results / "masks" / "summary.csv").read_bytes()) if (r["method"], r["arm"]) == ("NPO", "clue"))
     names = ("forget_minus_unmasked", "forget_minus_unmasked_low", "forget_minus_unmasked_high")
-    assert "{:.3f} [{:.3f}, {:.3f}]".format(*(float(row[name]) for name in names)) in page.text
+    assert "{:+.3f} ({:+.3f} to {:+.3f})".format(*(float(row[name]) for name in names)) in page.text
     rebuilt = json.loads(members(files, report.RUNS)["saves/unlearn/npo-seed0/evals/LETHE_EVAL.json"])
     summary = json.loads((results / "runs" / "npo-seed0" / "evaluation" / "LETHE_SUMMARY.json").read_text())
     assert {name: entry["agg_value"] for name, entry in rebuilt.items()} == summary
