@@ -5,6 +5,7 @@ import pandas as pd
 
 from analysis.circuits_after import sign_flip_p
 from analysis.comparison import bootstrap_interval, compare
+from analysis.figures import interval
 
 
 def alike(table: pd.DataFrame) -> str:
@@ -18,12 +19,12 @@ def alike(table: pd.DataFrame) -> str:
         f"Circuits of two different samples before the run have {means['other_before']:.0%} in common, and a circuit before the run "
         f"with another sample's after it {means['other_after']:.0%}. "
     )
-    difference = f"{100 * gap.mean():+.1f} points [{100 * low:.1f}, {100 * high:.1f}], p = {p:.4f}"
+    difference = f"{interval(100 * gap.mean(), 100 * low, 100 * high, '+.1f')} points, p = {p:.4f}"
     if not p < 0.05:
-        return change + f"Whether that is more or less than between two samples cannot be told ({difference})."
+        return change + f"Whether that is more or less than between two samples cannot be told: {difference}."
     if gap.mean() < 0:
         return change + f"So unlearning moves a circuit further than going to another sample does ({difference})."
-    return change + f"So it stays more like its old self than like another sample's ({difference})."
+    return change + f"So it stays more like its old self than like another sample's: {difference}."
 
 
 def between(table: pd.DataFrame) -> str:
@@ -33,8 +34,8 @@ def between(table: pd.DataFrame) -> str:
     low, high = bootstrap_interval(gap, rng)
     return (
         f"**A sample's circuits after the two runs have {means['own']:.0%} of their edges in common** (mean, n = {len(table)}); those "
-        f"of two different samples, one after each run, {means['other_after']:.0%}: {100 * gap.mean():+.1f} points "
-        f"[{100 * low:.1f}, {100 * high:.1f}], p = {sign_flip_p(gap, rng):.4f}."
+        f"of two different samples, one after each run, {means['other_after']:.0%}: "
+        f"{interval(100 * gap.mean(), 100 * low, 100 * high, '+.1f')} points, p = {sign_flip_p(gap, rng):.4f}."
     )
 
 
@@ -44,7 +45,7 @@ def changed(table: pd.DataFrame, readouts: dict[str, str]) -> str:
     n, moved = int(rows["n"].max()), rows[rows["p_holm"] < 0.05]
     if moved.empty:
         return f"No depth read-out changes by more than chance would give over the {n} samples (Holm-corrected p of at least 0.05)."
-    words = [f"{readouts[row.Index].lower()} {row.mean:+.2f} [{row.low:+.2f}, {row.high:+.2f}]" for row in _rows(moved)]
+    words = [f"{readouts[row.Index].lower()} {interval(row.mean, row.low, row.high, '+.2f')}" for row in _rows(moved)]
     rest = "" if len(moved) == len(rows) else " For the other read-outs no change can be told."
     return f"Over all {n} samples the change is **{', '.join(words)}** (Holm-corrected p below 0.05).{rest}"
 
@@ -93,9 +94,8 @@ def table(made: pd.DataFrame, readouts: dict[str, str]) -> pd.DataFrame:
 
 
 def _change(row) -> str:
-    """Mean [95 % interval], as far as there are samples for either."""
-    interval = "" if row.low != row.low else f" [{row.low:+.2f}, {row.high:+.2f}]"
-    return "no sample" if row.mean != row.mean else f"{row.mean:+.2f}{interval}"
+    """Mean and 95 % interval, as far as there are samples for either."""
+    return interval(row.mean, row.low, row.high, "+.2f") or "no sample"
 
 
 def _rows(frame: pd.DataFrame):

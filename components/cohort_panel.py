@@ -6,6 +6,7 @@ import streamlit as st
 from analysis import cohorts, comparison
 from analysis.atomic import csv_bytes
 from analysis.circuit import Circuit
+from analysis.figures import interval
 from components import cached_pairs, cohort_plot, cohort_rule, frequency_panel
 from components.cohort_plot import NAMES
 
@@ -124,9 +125,9 @@ def verdict(effects: pd.DataFrame, names: tuple[str, str]) -> str:
 
 
 def effects_table(effects: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
-    """`compare` as text a reader can quote: mean [95% interval] per cohort, difference, effect size, control, p."""
+    """`compare` as text a reader can quote: mean and 95% interval per cohort, difference, effect size, control, p."""
     def with_interval(name: str) -> pd.Series:
-        return effects.apply(lambda row: f"{row[name]:.2f} [{row[name + '_low']:.2f}, {row[name + '_high']:.2f}]", axis=1)
+        return effects.apply(lambda row: interval(row[name], row[f"{name}_low"], row[f"{name}_high"]), axis=1)
 
     first, second = (NAMES[name] for name in names)
     return pd.DataFrame({

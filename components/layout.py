@@ -46,23 +46,23 @@ button[kind^="primary"], button[kind^="primary"]:hover, [data-testid="stMultiSel
 
 
 def begin(title: str, question: str) -> studies.Study:
-    """Page config, sidebar, heading and, where it is open, the sample card; the first call of every page. Returns the study to show."""
+    """Page config, heading, sidebar and, where it is open, the sample card; the first call of every page. Returns the study to show."""
     st.set_page_config(page_title=title if title == "Lethe" else f"{title} - Lethe", page_icon=ICON, layout="wide")
     st.html(f"<style>{STYLE}</style>")
     if why := workspace.too_new():
         problem("The workspace cannot be used.", why)
         st.stop()
     state.carry(title)
-    current = state.study()
-    questions = cached_samples.questions(current)
-    sample = state.selected(questions.index)
-    sidebar.show(current, questions, sample)
     heading, link = st.columns([5, 1], vertical_alignment="center")
-    with heading.container(gap=None):
+    with heading.container(gap=None):  # before anything is read: else the page is blank meanwhile
         st.title(title)
         st.caption(question)
     with link:
         copy_link.show(key="copy_link")
+    current = state.study()
+    questions = cached_samples.questions(current)
+    sample = state.selected(questions.index)
+    sidebar.show(current, questions, sample)
     tour.banner(current)
     if sample is None:
         state.close_card()  # else it would open at the first sample that is selected

@@ -22,14 +22,14 @@ def test_likeness_is_set_against_other_samples(own, said):
     table = pd.DataFrame({"own": own + NOISE / 10, "other_after": 0.3, "other_before": 0.4 + NOISE[::-1] / 10})
     words = after_words.alike(table)
     assert said in words and f"{own:.0%} of their edges" in words and "40% in common" in words
-    gap = f"{100 * (own - 0.3):+.1f} points ["
+    gap = f"{100 * (own - 0.3):+.1f} ("
     words = after_words.between(table)
-    assert f"two runs have {own:.0%}" in words and "one after each run, 30%" in words and gap in words
+    assert f"two runs have {own:.0%}" in words and "one after each run, 30%" in words and gap in words and ") points, p = " in words
 
 
 def test_a_change_is_named_with_its_interval_and_its_absence_too():
     words = after_words.changed(circuits_after.summary(change(-1, -1), COHORT), READOUTS)
-    assert "mean layer -1.00 [" in words and "For the other read-outs no change can be told" in words and "late share" not in words
+    assert "mean layer -1.00 (-1." in words and "For the other read-outs no change can be told" in words and "late share" not in words
     assert "No depth read-out changes" in after_words.changed(circuits_after.summary(change(0, 0), COHORT), READOUTS)
 
 
@@ -54,7 +54,7 @@ def test_samples_to_be_kept_are_the_control():
 def test_the_table_has_a_row_per_readout_and_a_column_per_cohort():
     table = after_words.table(circuits_after.summary(change(0, -1), COHORT), READOUTS)
     assert table["Read-out"].tolist() == ["Mean layer", "Late share"]
-    assert table["Hard (n = 8)"][0].startswith("-1.00 [-1.") and table["Easy (n = 8)"][0].startswith("+0.00")
+    assert table["Hard (n = 8)"][0].startswith("-1.00 (-1.") and table["Easy (n = 8)"][0].startswith("+0.00")
 
 
 def test_a_cohort_too_small_for_an_interval_shows_none():
