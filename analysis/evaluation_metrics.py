@@ -63,8 +63,8 @@ def metric_info(name: str) -> MetricInfo | None:
     if not found:
         return METRICS.get(name)
     if found[2]:
-        return MetricInfo(f"Control: retain-only model after relearning for {found[1]} steps", "none", (RETAIN_MODEL,))
-    return MetricInfo(f"Forget: probability after relearning others for {found[1]} steps", "lower")
+        return MetricInfo(f"Retain-only: {found[1]} steps of relearning", "none", (RETAIN_MODEL,))
+    return MetricInfo(f"Forget: {found[1]} steps of relearning others", "lower")
 
 
 METRICS |= {name: metric_info(name) for step in RELEARN_STEPS for name in (after_relearning(step), after_relearning(step, True))}

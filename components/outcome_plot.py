@@ -62,8 +62,8 @@ def _runs_of(method: str, part: dict[str, RunRecord], filled: Collection[str], c
         customdata=[(name, palette.plain(r.name), f"{r.retain_probability:.2f}") for name, r in part.items()],
         marker={
             "symbol": [symbol if name in filled else f"{symbol}-open" for name in part],
-            "size": [18 if name == chosen else 12 for name in part], "color": palette.colours()["hard"], "opacity": 1,
-            "line": {"width": 2, "color": palette.colours()["hard"]},
+            "size": [18 if name == chosen else 12 for name in part], "color": palette.colours()["text"], "opacity": 1,
+            "line": {"width": 2, "color": palette.colours()["text"]},
         },
         unselected={"marker": {"opacity": 1}},  # a click selects, and must not dim the others
         hovertemplate="%{customdata[1]}<br>forget %{x:.2f}, retain %{customdata[2]}<extra></extra>",
