@@ -33,7 +33,7 @@ def bars_figure(by_cohort: dict[str, pd.DataFrame]) -> go.Figure:
                 "shape": HATCH[cohort], "fgcolor": palette.colours()["background"], "fillmode": "overlay", "size": 7, "solidity": 0.15,
             }},
             error_x={"array": high - mean, "arrayminus": mean - low, "color": ink, "thickness": 1.2, "width": 3},
-            hovertemplate=f"%{{y}}, {cohort}: %{{x:.3f}} (%{{customdata[0]:.3f}} to %{{customdata[1]:.3f}}), "
+            hovertemplate=f"%{{y}}, {cohort}: %{{x:.2f}} (%{{customdata[0]:.2f}} to %{{customdata[1]:.2f}}), "
                           "n=%{customdata[2]:.0f}<extra></extra>",
         ))
     chart.update_xaxes(title="mean probability after the run", range=[0, 1.02])
@@ -117,5 +117,5 @@ def _line(x: pd.Series, y: pd.Series, name: str, style: tuple[str, str, str]) ->
     colour = palette.colours()[tint]
     return go.Scatter(
         x=x, y=y, name=palette.plain(name), mode="lines+markers", line={"color": colour, "dash": dash, "width": 2},
-        marker={"symbol": marker, "size": 8}, hovertemplate=f"{palette.plain(name)}: %{{y:.3f}}<extra></extra>",
+        marker={"symbol": marker, "size": 8}, hovertemplate=f"{palette.plain(name)}: %{{y:.2f}}<extra></extra>",
     )

@@ -10,6 +10,7 @@ from analysis.outcomes import KEPT
 from analysis.run_comparison import MOST
 from analysis.runs import FORGOTTEN_BELOW
 from components import layout, state
+from components.formats import PROBABILITY
 
 URL = {"bind": "query-params"}
 NUMBER = st.column_config.NumberColumn
@@ -34,8 +35,8 @@ LABELS = {
 FORMATS = {
     "Run": st.column_config.TextColumn(width=150),
     "Learning rate": NUMBER(format="%.1e", width=105),
-    "Forget prob.": NUMBER(format="%.3f", width=95, help="Mean over forget samples of exp(-NLL per token); lower = more forgotten"),
-    "Retain prob.": NUMBER(format="%.3f", width=95, help="The same over retain samples; higher = more kept"),
+    "Forget prob.": NUMBER(format=PROBABILITY, width=95, help="Mean over forget samples of exp(-NLL per token); low = forgotten"),
+    "Retain prob.": NUMBER(format=PROBABILITY, width=95, help="The same over retain samples; higher = more kept"),
     "Forgotten": st.column_config.TextColumn(width=95, help=f"Probability below {FORGOTTEN_BELOW} after the run"),
     "Seconds": NUMBER(format="%.0f", width=75), "Seed": NUMBER(width=55), "Epochs": NUMBER(width=65),
     "Origin": st.column_config.TextColumn(width=75, help="shipped with Lethe, or run here: yours"),

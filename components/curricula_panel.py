@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import atomic, jobs, outcomes, studies
+from analysis.figures import interval
 from components import curricula_plot, layout
 from components.paired_text import CHANCE, differences, seeds
 from components.run_form import model, short
@@ -70,18 +71,15 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for outcome, (method, part) in product(curricula_plot.outcomes(summary), list(summary.groupby("method", sort=False))):
         for row in part.to_dict("records"):
-            minus = "" if row["arm"] == "uniform" else _interval(row, outcome, ("minus_uniform", "minus_low", "minus_high"), "{:+.3f}")
-            after = _interval(row, outcome, ("mean", "low", "high"), "{:.3f}")
+            minus = "" if row["arm"] == "uniform" else _interval(row, outcome, ("minus_uniform", "minus_low", "minus_high"), "+.3f")
+            after = _interval(row, outcome, ("mean", "low", "high"), ".3f")
             rows.append((method, TITLES[outcome], LABELS.get(row["arm"], row["arm"]), int(row["n_seeds"]), after, minus))
     return pd.DataFrame(rows, columns=["Method", "Set", "Sampling", "Seeds", "Probability after", "Minus uniform"])
 
 
 def _interval(row: dict, outcome: str, ends: tuple[str, str, str], form: str) -> str:
     """A value and its interval, from the columns <outcome>_<end>; the value alone where one seed gave no interval."""
-    value, low, high = (form.format(round(row[f"{outcome}_{end}"], 3) + 0.0) for end in ends)  # + 0.0: no minus before 0
-    if pd.isna(row[f"{outcome}_{ends[0]}"]):
-        return "not computed"
-    return value if pd.isna(row[f"{outcome}_{ends[1]}"]) else f"{value} ({low} to {high})"
+    return interval(*(row[f"{outcome}_{end}"] for end in ends), form) or "not computed"
 
 
 def command(study: studies.Study) -> list[str]:

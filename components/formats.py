@@ -5,6 +5,10 @@ import re
 
 import pandas as pd
 
+# Probabilities of memories and of runs have two digits after the point; means over seeds, their errors and differences have three, as
+# seeds differ in the third.
+PROBABILITY = "%.2f"
+
 
 def escape(text: str) -> str:
     """Text from data inside Markdown, which shows it letter by letter.

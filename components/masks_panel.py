@@ -92,9 +92,9 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
     for row in summary.to_dict("records"):
         cells = {"Method": row["method"], "Mask": label(row["arm"]), "May change": f"{row['share_touched']:.1%}"}
         for name in OUTCOMES:
-            cells[name.capitalize()] = _half(row[f"{name}_mean"], row[f"{name}_high"], "{:.3f}")
+            cells[name.capitalize()] = _half(row[f"{name}_mean"], row[f"{name}_high"], ".3f")
         for name in OUTCOMES[:2]:
-            minus = "" if row["arm"] == "unmasked" else _half(*(row[f"{name}_minus_unmasked{end}"] for end in ("", "_high")), "{:+.3f}")
+            minus = "" if row["arm"] == "unmasked" else _half(*(row[f"{name}_minus_unmasked{end}"] for end in ("", "_high")), "+.3f")
             cells[f"{name.capitalize()}, change"] = minus
         rows.append(cells)
     return pd.DataFrame(rows)
@@ -104,7 +104,8 @@ def _half(value: float, high: float, form: str) -> str:
     """The value alone where one seed gave no interval."""
     if pd.isna(value):
         return "not computed"
-    return form.format(round(value, 3) + 0.0) + ("" if pd.isna(high) else f" ± {high - value:.3f}")  # + 0.0: no minus before 0
+    form = form.replace(".", "z.")  # no minus before 0
+    return f"{value:{form}}" + ("" if pd.isna(high) else f" ± {high - value:.3f}")
 
 
 def holding_everything(runs: pd.DataFrame) -> list[str]:

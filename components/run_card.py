@@ -26,7 +26,7 @@ def summary(run: runs.Run) -> None:
         help="The same over retain samples",
     )
     if record.forget_before < runs.FORGOTTEN_BELOW:
-        st.warning(f"The model hardly knew these answers before the run: mean probability {record.forget_before:.3f}. "
+        st.warning(f"The model hardly knew these answers before the run: mean probability {record.forget_before:.2f}. "
                    "There was little to forget, so the figures above say nothing about unlearning.")
     _early_stop(run)
     seconds.metric("Time", "not recorded" if record.seconds is None else duration(record.seconds))
