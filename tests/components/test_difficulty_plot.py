@@ -19,6 +19,9 @@ def test_a_point_selects_its_own_sample():
     points = [(place, name) for trace in chart.data if trace.customdata is not None
               for place, name in zip(trace.x, trace.customdata, strict=True)]
     assert sorted(points) == [(i + 1, f"s{i}") for i in range(16)]
+    assert all(axis.range[0] > 16 and axis.range[1] < 1 for axis in (chart.layout.xaxis, chart.layout.yaxis)), "rank 1 is upper right"
+    corners = {note.text: (note.x, note.y) for note in chart.layout.annotations}
+    assert corners["both: hard"] == (1, 1) and corners["only CUD: hard"] == (1, 0) and corners["only MRD: hard"] == (0, 1)
 
 
 def test_each_half_has_a_panel_and_cut_offs_of_its_own_in_cud_alone():
@@ -59,6 +62,8 @@ def test_the_outcome_sides_with_the_score_whose_place_is_nearer():
     assert "CUD's place 1 times, to MRD's 9 times (sign test p = 0.021), so MRD was right more often" in said
     even = apart.assign(rank_outcome=[90.0, 2.0] * 5)
     assert "(sign test p = 1), so neither can be said to be right" in difficulty_words.sided(even)
+    between = apart.assign(rank_outcome=[50.5] * 9 + [2.0])
+    assert "CUD's place 1 times, to MRD's 0 times" in difficulty_words.sided(between), "half-way is nearer to neither"
     unknown = apart.assign(rank_outcome=float("nan"))
     assert "0 times, to MRD's 0 times" in difficulty_words.sided(unknown)
 
@@ -72,5 +77,6 @@ def test_quarters_go_from_the_hardest_to_the_easiest_and_leave_out_what_has_no_o
     mrd = found[found["predictor"] == "MRD"]
     assert mrd["quarter"].tolist() == list(validity_quarters.QUARTERS) and mrd["n"].sum() == 15
     assert mrd["mean"].is_monotonic_decreasing and mrd["mean"].iloc[0] == left[["s0", "s1", "s2"]].mean()
+    assert mrd["mean"].iloc[3] == left[["s11", "s12", "s13", "s14"]].mean()
     assert (mrd["low"] < mrd["mean"]).all() and (mrd["mean"] < mrd["high"]).all()
     assert len(validity_quarters.figure(found, 0.5).data) == 2

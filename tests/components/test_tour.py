@@ -43,6 +43,7 @@ def test_the_shipped_study_has_all_five_stops_and_each_opens_its_view():
     found = tour.stops(SHIPPED)
     assert [stop.page for stop in found] == ["Forget set", "Difficulty", "Circuit explorer", "Easy vs hard", "Outcomes"]
     assert all(stop.takeaway for stop in found)
+    assert found[4].query["view"] == "Durability" and found[4].query["run"].startswith("rmu")
     assert tour.address(found[3], 4, SHIPPED) == {"study": "embedded", "tour": "4"} | found[3].query
 
 
