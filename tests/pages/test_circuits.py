@@ -164,7 +164,7 @@ def test_graph_tables_shares_and_files_hold_the_same_edges(scored_study, open_pa
     captions = " ".join(caption.value for caption in page.caption)
     assert (f"Filters hide {hidden} of" in captions) == (f"files hold the {len(edges)} edges" in captions) == (hidden > 0)
     assert len(edges) and (hidden > 0) == ("edge_sign" in query)
-    assert hidden > 0 or metric(page, "Late share") == f"{edges.loc[edges['side'] == 'late', 'share'].sum():.0%}"
+    assert hidden > 0 or metric(page, "Late share") == f"{edges.loc[edges['side'] == 'late', 'share'].sum():.0f}%"
     assert views[-1]["axes"]["late"] == pytest.approx(float(metric(page, "Late share").strip("%")) / 100, abs=0.006)
 
 
