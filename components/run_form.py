@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from analysis import jobs, runs, store, studies
-from components import demo_mode, equivalent_command, layout, run_estimate, run_options
+from components import demo_mode, equivalent_command, layout, masks_plot, run_estimate, run_options
 from components.formats import duration
 
 METHODS = {
@@ -75,6 +75,8 @@ def show(study: studies.Study, records: list[runs.RunRecord], method: str, start
             "Start", type="primary", disabled=barred, width="stretch", key=f"{key}_start"
         )
     with said.container(gap=None):
+        if "what-if" in options:
+            st.caption(f"**Under a mask** ({masks_plot.label(options['what-if'])}): all other weights are frozen.")
         st.caption(estimate_text(runs.estimate_seconds(records, method, int(n_epochs) if n_epochs else None)))
         run_estimate.show(study, method, preset, options, more)
     return request if pressed else None

@@ -9,6 +9,7 @@ from analysis import studies
 from components import cached, conflict_source, masks_plot
 
 DEFAULT_RATE, DEFAULT_EPOCHS = 1e-5, 10  # of `unlearning.UnlearningConfig`, which needs torch
+RATE_HINT = "The default, 1e-5, is for models of about 1B parameters. One of a few million hardly forgets at it: try 3e-4 to 1e-3."
 KEPT = {"bind": "query-params"}  # what defines the run is in the address
 WITHOUT_RETAIN_LOSS = ("GradAscent", "RMU")  # one holds nothing, the other holds activations
 SAMPLINGS = {
@@ -51,8 +52,7 @@ def training(method: str, preset: bool, key: str) -> dict[str, str]:
         help="Passes over the forget set; every memory is measured after each.",
     )
     if not preset and rate is None:
-        st.caption(f"The default, {DEFAULT_RATE:g} for {DEFAULT_EPOCHS} epochs, is for models of about 1B parameters: "
-                   "a small model hardly forgets at it. Try ten times the rate, or more.")
+        st.caption(RATE_HINT)
     return given({"learning-rate": rate, "n-epochs": n_epochs})
 
 

@@ -74,7 +74,7 @@ def _rate(study: studies.Study) -> float | None:
         "Learning rate of CUD's anchor runs", 1e-8, 1.0, None, step=1e-5, format="%.1e", placeholder="default", width=300,
         key="score_rate", bind="query-params", help="CUD unlearns each half of the set by five methods to see what goes first.",
     )
-    said = f"The default, {run_options.DEFAULT_RATE:g}, is for models of about 1B parameters; a small model needs a larger one."
+    said = run_options.RATE_HINT
     if few := few_anchors(study):
         said += (f" The forget set is small: CUD takes {few} easy and {few} hard anchors from each of its halves instead of "
                  f"{cross_fitting.N_ANCHORS}, so it is less sure.")

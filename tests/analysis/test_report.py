@@ -221,7 +221,8 @@ def test_a_damaged_part_leaves_the_others(empty):
     atomic.write_bytes(empty.results / "scores" / "scores.csv", b"fold\nx\n")
     found = collect(empty)
     assert "cannot be read" in next(part.state for part in parts(found) if part.title == "Difficulty")
-    assert report.build(found, tables(found))
+    page = report.build(found, tables(found))[report.PAGE].decode()
+    assert "@media screen and (prefers-color-scheme: dark)" in page, "paper is light, whatever the screen is"
 
 
 def test_the_command_writes_a_whole_folder_or_none(empty, tmp_path):
@@ -266,4 +267,6 @@ def test_circuits_after_a_run_stand_beside_those_before_and_samples_to_be_kept(h
     row = after_runs(found).iloc[0]
     assert row["own"] == row["own_low"] == 1 and row["n"] == 4 and row["two_before"] < 1
     assert (row["kept"], row["n_kept"]) == (0.5, 2) and row["kept_low"] == 0.25
+    said = report_words._of_circuits_after(row).figures
+    assert "sample's shares 1.00 (1.00 to 1.00) of its edges" in said and "kept shares 0.50 (0.25 to 0.75) (n=2)" in said
     assert after_runs(replace(found, kept={})).iloc[0]["n_kept"] == 0

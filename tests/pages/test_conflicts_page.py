@@ -199,6 +199,7 @@ def test_use_in_a_run_hands_the_mask_to_the_unlearn_page(mapped_study, open_page
     assert links[layout.PAGES["Unlearn"]] == {"study": "made", "weights": "conflict map: forget nodes only"}
     page = open_page("unlearn", **links[layout.PAGES["Unlearn"]])
     assert page.selectbox(key="weights").value == "conflict map: forget nodes only"
+    assert "**Under a mask** (forget nodes only)" in words(page), "beside Start, as the field may be out of sight"
     assert f"--mask {mapped_study.results / 'conflicts'} --what-if forget-only" in page.code[0].value
 
 
