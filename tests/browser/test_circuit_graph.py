@@ -81,7 +81,7 @@ def test_search_jumps_to_nodes_and_edges_and_says_when_there_is_none(graph):
     find.press("Enter")
     graph.url_has("node=m0")
     assert graph.state("selected") == "m0" and graph.lit() == touching(graph, "m0")
-    beside = graph.page.get_by_role("region", name="Edges, strongest first")
+    beside = graph.page.get_by_role("region", name="Edges beside the graph")
     rows, edges = beside.get_by_role("button"), graph.state("view")["edges"]
     assert rows.count() == len(touching(graph, "m0"))
     into = [edge for edge in edges if edge["to"] == "m0"][-1]  # the strongest is the last

@@ -5,7 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.sample_record import RUN_COLUMNS, Place, SampleRecord
-from components import card_facts, sample_strip, sample_thumbnail
+from components import card_facts, palette, sample_strip, sample_thumbnail
 from components.formats import hardest, labels, shortened
 from tests.made_circuits import made_circuit
 
@@ -36,12 +36,13 @@ def test_what_is_known_is_said_with_its_place():
         scores={"cud": Place(0.5, 8, 0.25), "mrd": Place(0.04, 8, 0.5), "base_nll": Place(0.0123, 8, 0.75)}, rank_cud=2.0, rank_mrd=7.0,
         mrd_stderr=0.0031, fold=0, cud_role="anchor_hard", depths={"late_share": Place(0.256, 8, 0.5), "n_edges": Place(12.0, 8, 1.0)},
         conflict_nodes=("m0", "a1.h2"), n_nodes=5, causes={"n_private": 4}, observed_rank=1.5, n_observed=8, n_runs_observed=3,
-        runs=pd.DataFrame([["npo", "NPO", 0, 1, 0.2, 2, [], None, None, 0.42], ["rmu", "RMU", 0, 1, 0.4, None, [], None, 0.5, None]],
+        runs=pd.DataFrame([["npo", "NPO", 0, 1, 0.2, 2, [], None, None, 0.42], ["rmu", "RMU", 0, 1, 0.4, None, [], None, 0.5, None],
+                           ["rmu", "RMU", 1, 1, 0.1, 3, [], None, None, None]],
                           columns=RUN_COLUMNS),
         alone=pd.DataFrame({"method": ["NPO", "RMU"], "updates": [5, 60], "forgotten": [True, False]}),
     )
     heads = {line.label: (line.value, line.meaning) for line in card_facts.headlines(known, "hard", "quarters by CUD rank")}
-    assert heads["Cohort"] == ("hard", "Cohorts: quarters by CUD rank.") and heads["Forgotten"][0] == "in 1 of 2 runs"
+    assert heads["Cohort"] == ("hard", "Cohorts: quarters by CUD rank.") and heads["Forgotten"][0] == "in 2 of 3 runs"
     assert heads["CUD 0.500"][0] == "hardest 2 of 8" and "half 2's anchors; a hard anchor for them" in heads["CUD 0.500"][1]
     assert heads["MRD 0.04 ± 0.003"][0] == "easiest 2 of 8"
     assert heads["Observed"][0] == "hardest 1 of 8" and "3 runs" in heads["Observed"][1]
@@ -61,7 +62,8 @@ def test_the_pictures_tell_what_stays_from_what_went_and_early_from_late():
     assert list(chart.layout.yaxis.categoryarray) == ["GradAscent", "RMU"] and "<b>" not in chart.to_json().replace("\\u003c", "<")
     chart = sample_thumbnail.circuit(made_circuit({"input->m0": 1.0, "m0->m1": 2.0, "m1->logits": 3.0}), 1)
     n = {(trace.line.dash, trace.line.color): sum(x is None for x in trace.x) for trace in chart.data[:-1] if len(trace.x)}
-    assert sum(n.values()) == 3 and {dash for dash, _ in n} == {"solid", "4px,3px"} and len({colour for _, colour in n}) == 2
+    c = palette.colours()
+    assert n == {("solid", c["early"]): 1, ("4px,3px", c["late"]): 2}
 
 
 def test_data_are_text_in_it():
