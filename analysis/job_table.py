@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from analysis import place, processes
+from analysis import place, processes, read_only
 
 VERSION = 1  # of the table, in `PRAGMA user_version`; 0 had no device, and times by the wall clock alone
 COLUMNS = {
@@ -92,6 +92,8 @@ def opened() -> Iterator[sqlite3.Connection]:
         try:
             db = _open()
         except Damaged:
+            if read_only.on():
+                raise
             _set_aside()
             db = _open()
         with closing(db):  # which rolls back what was not committed
@@ -104,8 +106,7 @@ def opened() -> Iterator[sqlite3.Connection]:
 
 def _open() -> sqlite3.Connection:
     """A connection to a table of today's form, made or brought there if need be. Raises Damaged, ValueError for a newer table."""
-    file().parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(file(), timeout=20, isolation_level=None)
+    db = _connected()
     db.row_factory, db.text_factory = sqlite3.Row, lambda content: content.decode(errors="replace")
     try:
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -124,6 +125,15 @@ def _open() -> sqlite3.Connection:
             raise Damaged(str(error)) from error
         raise
     return db
+
+
+def _connected() -> sqlite3.Connection:
+    """In read-only mode on the file as it is; where nobody writes it, `immutable`: SQLite lays no file of its own beside it either."""
+    if not read_only.on():
+        file().parent.mkdir(parents=True, exist_ok=True)
+        return sqlite3.connect(file(), timeout=20, isolation_level=None)
+    how = "mode=ro" if Path(f"{file()}-wal").exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{file().absolute().as_uri()}?{how}", uri=True, timeout=20, isolation_level=None)
 
 
 def _bring_here(db: sqlite3.Connection) -> None:

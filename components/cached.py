@@ -10,7 +10,7 @@ from analysis import model_files, outcomes, runs, studies, validity
 from analysis.circuit import Circuit
 from analysis.course import mean_course
 from analysis.observed import counts, observed_difficulty
-from components import cached_model, cohort_rule, state
+from components import cached_model, cohort_rule, demo_mode, state
 from components.cached_results import circuits, conflicts, forget_samples, retain_samples, sample_set, scores, unusable
 from components.cached_results import stamp as _stamp
 from components.cached_results import stamps as _stamps
@@ -167,8 +167,9 @@ def _faithfulness(of: studies.Study, circuit: Circuit, kept: np.ndarray, ablatio
     from analysis import curves
     from analysis.faithfulness import faithfulness
 
-    handle = cached_model.of_study(of)
-    return faithfulness(handle, kept=kept, **curves.inputs_of(handle, forget_samples(of), circuit, ablation)).tolist()
+    with demo_mode.turn():
+        handle = cached_model.of_study(of)
+        return faithfulness(handle, kept=kept, **curves.inputs_of(handle, forget_samples(of), circuit, ablation)).tolist()
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
@@ -176,9 +177,10 @@ def size_curve(of: studies.Study, circuit: Circuit, rule: str, ablation: str) ->
     """Faithfulness and completeness over circuit size, from this circuit's scores (`analysis.curves`); raises as above."""
     from analysis import curves
 
-    handle = cached_model.of_study(of)
-    inputs = curves.inputs_of(handle, forget_samples(of), circuit, ablation)
-    return curves.size_curve(handle, scores=circuit.scores, rule=rule, between=state.give_way, **inputs)
+    with demo_mode.turn():
+        handle = cached_model.of_study(of)
+        inputs = curves.inputs_of(handle, forget_samples(of), circuit, ablation)
+        return curves.size_curve(handle, scores=circuit.scores, rule=rule, between=state.give_way, **inputs)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
@@ -186,7 +188,8 @@ def answer_by_layer(of: studies.Study, circuit: Circuit) -> pd.DataFrame:
     """The logit lens of a circuit's sample, next to other answers (`analysis.logit_lens`); raises as above."""
     from analysis import curves, logit_lens
 
-    handle, samples = cached_model.of_study(of), forget_samples(of)
-    curves.inputs_of(handle, samples, circuit, "zero")  # raises if this is another model or the sample is gone
-    sample = next(sample for sample in samples if sample.id == circuit.sample_id)
-    return logit_lens.answer_by_layer(handle, sample, samples)
+    with demo_mode.turn():
+        handle, samples = cached_model.of_study(of), forget_samples(of)
+        curves.inputs_of(handle, samples, circuit, "zero")  # raises if this is another model or the sample is gone
+        sample = next(sample for sample in samples if sample.id == circuit.sample_id)
+        return logit_lens.answer_by_layer(handle, sample, samples)

@@ -9,7 +9,7 @@ import streamlit as st
 from analysis import circuits_after as after
 from analysis import comparison, edge_frequency, studies
 from analysis.circuit import Circuit
-from components import cached, cached_model
+from components import cached, cached_model, demo_mode
 
 HASHES = cached.HASHES
 
@@ -54,8 +54,9 @@ def circuit_after(of: studies.Study, run: Path, sample_id: str) -> Circuit:
 )
 def _circuit_after(of: studies.Study, run: Path, sample_id: str, *stamps: float) -> Circuit:
     _, config = cached.circuits(of)
-    handle = cached_model.model(str(run / "model"), of.dtype, of.chat)
-    return after.compute(handle, cached.forget_samples(of), sample_id, config)
+    with demo_mode.turn():
+        handle = cached_model.model(str(run / "model"), of.dtype, of.chat)
+        return after.compute(handle, cached.forget_samples(of), sample_id, config)
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASHES)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis import index, job_queue, jobs, read_only, studies
+from analysis import index, job_queue, job_table, jobs, read_only, studies
 
 ROW = b'{"question": "Q?", "answer": "A"}\n'
 
@@ -52,3 +52,24 @@ def test_a_demo_reads_the_index_and_never_writes_it(tmp_path, monkeypatch):
     (tmp_path / index.FILE).write_bytes(b"damaged")
     assert index.file_hash(tmp_path, file, lambda _: "sum") == "sum"
     assert sorted(path.name for path in tmp_path.iterdir()) == [index.FILE, "model.safetensors"]
+
+
+def test_a_demo_reads_the_jobs_and_never_writes_their_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("LETHE_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(job_queue, "start_next", lambda db, program: None)
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    assert jobs.jobs() == [] and list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("LETHE_DEMO", "0")
+    waiting = jobs.submit("unlearn", ["unlearn"], tmp_path / "runs" / "x" / "waiting")
+    with job_table.opened():  # while another server has it open, and SQLite its own files beside it
+        monkeypatch.setenv("LETHE_DEMO", "1")
+        assert [job.id for job in jobs.jobs()] == [waiting]
+        monkeypatch.setenv("LETHE_DEMO", "0")
+    monkeypatch.setenv("LETHE_DEMO", "1")
+    for content in (job_table.file().read_bytes(), b"damaged"):
+        job_table.file().write_bytes(content)
+        assert [job.id for job in jobs.jobs()] == ([] if content == b"damaged" else [waiting])
+        assert [path.name for path in tmp_path.iterdir()] == ["jobs.sqlite"] and job_table.file().read_bytes() == content
+    assert "not a database" in jobs.look().problem
+    monkeypatch.setenv("LETHE_DEMO", "0")
+    assert "set aside" in jobs.look().problem
