@@ -31,7 +31,8 @@ def carry(page: str) -> None:
         if given is not None and given != linked.get(key):
             st.session_state[f"carried_{key}"] = given
         elif kept is not None:
-            st.query_params[key] = kept
+            if given != kept:  # set to what it is, it would still be an entry in the browser's history, under the page before
+                st.query_params[key] = kept
         elif given is not None:
             del st.query_params[key]
     st.session_state["page"], st.session_state["linked"] = page, carried()

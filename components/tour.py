@@ -45,7 +45,7 @@ def stops(study: studies.Study) -> list[Stop]:
     """Everything from disk, no model is loaded. Raises ValueError if the forget set cannot be read."""
     ends = ends_of(study)
     hard = {"sample": ends.hard} if ends else {}
-    pair = {"left": ends.easy, "right": ends.hard} if ends else {}
+    pair = hard | {"left": ends.easy, "right": ends.hard} if ends else {}
     main = _main_part(study)
     made: list[tuple[str, str, Callable[[], str | None], str, dict[str, str]]] = [
         ("Two memories", "Forget set", lambda: _two_memories(ends), "an unlearning run", hard),

@@ -113,6 +113,18 @@ def test_a_link_that_was_drawn_before_the_selection_does_not_undo_it(given, show
     assert app.query_params["node"] == shown
 
 
+def test_an_address_that_has_the_selection_already_is_left_alone(monkeypatch):
+    """Each change of it is an entry in the browser's history, through which Back would lead."""
+    sent = []
+    monkeypatch.setattr("streamlit.runtime.state.query_params.QueryParams._send_query_param_msg", lambda self: sent.append(str(self)))
+    for given, n_sent in (("a", 0), (None, 1)):
+        app = bare("Circuit explorer", page="Difficulty", carried_sample="a", linked={"sample": "a"})
+        if given:
+            app.query_params["sample"] = given
+        sent.clear()
+        assert app.run().query_params["sample"] == "a" and len(sent) == n_sent
+
+
 def test_going_back_on_the_same_page_follows_the_address():
     app = bare("Circuit explorer", page="Circuit explorer", carried_node="m2", linked={"node": "m1"})
     app.query_params["node"] = "m1"
