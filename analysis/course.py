@@ -17,6 +17,7 @@ def mean_course(found: Sequence[Run]) -> pd.DataFrame | None:
     no run was measured more than once.
     """
     parts = [_course(run.trajectories) for run in found if run.trajectories["epoch"].max() > 0]
+    parts = [part for part in parts if "forget" in part.index]  # a damaged file may lack any epoch of every sample
     return pd.concat(parts).groupby(level=["split", "sample_id"], sort=False).mean() if parts else None
 
 

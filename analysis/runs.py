@@ -138,6 +138,7 @@ def read_steps(output: Path) -> pd.DataFrame:
 def read_trajectories(output: Path) -> pd.DataFrame:
     """sample_id, split, epoch (0 = before), nll, probability; of a finished run or one that is being written."""
     frame = _read_growing(live_folder(output) / "trajectories.csv", ["sample_id", "split", "epoch", "nll"])
+    frame = frame.drop_duplicates(["sample_id", "split", "epoch"], ignore_index=True)  # a damaged file may say a thing twice
     return frame.assign(probability=np.exp(-frame.nll))
 
 

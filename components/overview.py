@@ -169,12 +169,12 @@ def methods(overview: Overview) -> None:
 
 EXPLANATION = """
 Everything on this page is read from the study's results; no model is loaded. The picture shows the mean over the runs that count
-(named below), over the share of each run's epochs: the hardest and the easiest memory are those with the highest and the lowest
-observed difficulty, a memory's rank by the loss that unlearning leaves, averaged over seeds, then methods. CUD, circuit-guided
-unlearning difficulty, compares a sample's circuit with those of easy and hard samples; MRD, memory removal difficulty, is low where
-the answer hardly moves when the weights do. Neither has seen what unlearning does to the sample. Correlations are Spearman's with 95%
-bootstrap intervals over memories. A word such as *foretells* is only used where the interval leaves out 0. All findings and tables
-are on the Report page.
+(named below), over the share of each run's epochs; of what is to be kept, over the samples that the runs measure. The hardest and the
+easiest memory are those with the highest and the lowest observed difficulty, a memory's rank by the loss that unlearning leaves,
+averaged over seeds, then methods. CUD, circuit-guided unlearning difficulty, compares a sample's circuit with those of easy and hard
+samples; MRD, memory removal difficulty, is low where the answer hardly moves when the weights do. Neither has seen what unlearning
+does to the sample. Correlations are Spearman's with 95% bootstrap intervals over memories. A word such as *foretells* is only used
+where the interval leaves out 0. All findings and tables are on the Report page.
 """
 
 

@@ -37,7 +37,7 @@ def finished(record: runs.RunRecord) -> float:
 def ended(record: runs.RunRecord) -> str:
     """How the run was set and what it left, in a sentence."""
     rate = "" if record.learning_rate is None else f" at rate {run_options.rate_text(record.learning_rate)}"
-    epochs = "" if record.n_epochs is None else f" after {record.n_epochs} epochs"
+    epochs = "" if record.n_epochs is None else f" after {record.n_epochs} epoch{'s' * (record.n_epochs > 1)}"
     kept = "" if record.retain_probability is None else f", retain probability {record.retain_probability:.2f}"
     masked = "" if record.mask == "none" else f", under the mask {layout.escape(record.mask)}"
     return f"{record.n_forgotten} of {record.n_samples} memories forgotten{epochs}{rate}{kept}{masked}."

@@ -31,3 +31,4 @@ def test_what_was_not_measured_along_the_way_has_no_course():
     cut = made({"a": [1.0, 0.5], "b": [1.0, 0.4]})
     cut = replace(cut, trajectories=cut.trajectories.iloc[:-1])  # as a run that is cut off: b lacks its end
     assert mean_course([cut]).index.tolist() == [("forget", "a")]
+    assert mean_course([made({"a": [1.0, 0.9]}, "retain")]) is None, "damaged: nothing of the forget set is left"

@@ -25,7 +25,7 @@ def write_run(folder, *nll_after: float, seconds: float | None = 20.0):
     (folder / "config.yaml").write_text("method: NPO\nmethod_args: {beta: 0.1}\nlearning_rate: 1e-05\nn_epochs: 10\nseed: 3\n")
     summary = {"retain_probability": 0.9, "retain_probability_before": 1} | ({"seconds": seconds} if seconds else {})
     (folder / "manifest.json").write_text(json.dumps({"summary": summary}))
-    (folder / "trajectories.csv").write_text("sample_id,split,epoch,nll\ns0,forget,0,0.0\ns0,forget,1,0.6931472\n")
+    (folder / "trajectories.csv").write_text("sample_id,split,epoch,nll\ns0,forget,0,0.0\ns0,forget,1,0.6931472\ns0,forget,1,9\n")
     return folder
 
 
