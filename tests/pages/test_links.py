@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.runtime.state.query_params import QueryParams
 from streamlit.testing.v1 import AppTest
 
 from analysis import studies
@@ -115,8 +116,8 @@ def test_a_link_that_was_drawn_before_the_selection_does_not_undo_it(given, show
 
 def test_an_address_that_has_the_selection_already_is_left_alone(monkeypatch):
     """Each change of it is an entry in the browser's history, through which Back would lead."""
-    sent = []
-    monkeypatch.setattr("streamlit.runtime.state.query_params.QueryParams._send_query_param_msg", lambda self: sent.append(str(self)))
+    sent, send = [], QueryParams._send_query_param_msg
+    monkeypatch.setattr(QueryParams, "_send_query_param_msg", lambda self: (sent.append(str(self)), send(self)))
     for given, n_sent in (("a", 0), (None, 1)):
         app = bare("Circuit explorer", page="Difficulty", carried_sample="a", linked={"sample": "a"})
         if given:
