@@ -115,7 +115,7 @@ def read_left_out(file: Path) -> pd.DataFrame:
     """The same again, from the study's folder. Raises ValueError if the file is damaged."""
     try:
         rows = pd.read_csv(file, dtype={"set": str, "row": int, "column": str, "cause": str}, keep_default_na=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise ValueError(f"{file}: expected the table of rows that were left out: {plain_files.one_line(error)}") from error
     if list(rows) != ["set", "row", "column", "cause"]:
         raise ValueError(f"{file}: expected columns set, row, column and cause, got {', '.join(map(str, rows))[:200]}")

@@ -1,5 +1,6 @@
 """Several runs beside each other: settings that differ, the Pareto front, means over seeds, every memory in every run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis import run_comparison as comparison
-from analysis.outcomes import by_id
+from analysis import studies
+from analysis.outcomes import by_id, reference
 from analysis.runs import Run, RunRecord
 
 NAN = float("nan")
@@ -106,3 +108,8 @@ def test_durability_leaves_out_what_was_not_measured():
 def test_a_run_of_ones_own_keeps_an_address_beside_a_shipped_one_of_its_name():
     found = by_id([record("a"), record("a", shipped=False), record("b", shipped=False)])
     assert list(found) == ["a", "a@yours", "b"]
+
+
+def test_only_the_shipped_study_has_a_model_that_never_knew():
+    shipped = studies.embedded()
+    assert 0 < reference(shipped) < 0.5 and reference(replace(shipped, slug="mine")) is None

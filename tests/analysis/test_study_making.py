@@ -182,3 +182,13 @@ def test_addresses_that_are_no_data_file_are_refused_before_anything_is_asked(fa
 def test_a_hub_out_of_reach_is_one_line():
     with pytest.raises(ValueError, match="^hf://datasets/o/n/a.json: the hub cannot be reached"):
         hub_data.fetched("hf://datasets/o/n/a.json")
+
+
+def test_rows_that_were_left_out_are_read_again_or_said_to_be_damaged(tmp_path):
+    file, head = tmp_path / "left_out.csv", b"set,row,column,cause\n"
+    file.write_bytes(head + b"forget,3,answer,NA\n")
+    assert study_making.read_left_out(file).to_dict("records") == [{"set": "forget", "row": 3, "column": "answer", "cause": "NA"}]
+    for damaged in (b"", b"set,row\nforget,3\n", head + b"forget,x,a,b\n", head + b"forget,99999999999999999999999,a,b\n"):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match="left_out.csv: expected"):
+            study_making.read_left_out(file)

@@ -50,6 +50,7 @@ def test_what_is_said_of_a_model_is_what_holds_for_it(made_up_study, tmp_path):
     assert study_model._words(study, {"num_attention_heads": 8, "num_key_value_heads": 8}, 0) == []
     assert "not on this machine yet" in study_model._name(absent, {}) and study_model._name(study, {"a": 1}) == f"{tmp_path}."
     assert [study_model.compact(n) for n in (950, 12_345, 1_742_080, 7_241_732_096)] == ["950", "12,345", "1.74 M", "7.24 B"]
+    assert [study_model._n_bytes(kind, tmp_path, 10) for kind in ("float32", "bfloat16", "float16")] == [40, 20, 20]
     assert [study_model.size(n) for n in (32_192, 6_968_320, 14_500_000_000)] == ["32 kB", "7.0 MB", "14.5 GB"]
 
 

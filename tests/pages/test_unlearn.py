@@ -43,8 +43,8 @@ def test_empty_page_offers_a_start_and_the_command_line(study):
 
 
 def test_before_a_run_the_last_one_of_the_method_is_shown_and_said_to_be_that(study):
-    write_run(study.results / "runs" / "old", study, "NPO")
     write_run(own_folder(study, "mine"), study, "NPO", "mask: null\n")
+    write_run(study.results / "runs" / "old", study, "NPO")  # a newer file, as after a fresh checkout: shipped is earlier all the same
     write_run(own_folder(study, "other"), study, "RMU")
     said = texts(open_page("unlearn"))
     assert "**An earlier run, for comparison:** mine, the last of NPO" in said
@@ -54,6 +54,7 @@ def test_before_a_run_the_last_one_of_the_method_is_shown_and_said_to_be_that(st
 
 
 def test_an_empty_field_shows_what_the_preset_or_the_default_has(study):
+    write_run(study.results / "runs" / "another", study, "RMU", "learning_rate: 0.5\nn_epochs: 7\n")
     write_run(study.results / "runs" / "old", study, "NPO")
     for given, said in (("true", ["preset: 1.0e-4", "preset: 2"]), ("false", ["default: 1.0e-5", "default: 10"])):
         at = open_page("unlearn", unlearn_preset=given)
