@@ -161,6 +161,7 @@ def another_study() -> None:
 
 def test_another_study_leaves_behind_what_was_selected_in_the_last_one():
     page = AppTest.from_function(another_study)
-    kept = {"cohort_by": "MRD", "part": "Memories"}
-    page.query_params.update(dict.fromkeys((*state.OF_STUDY, "sample", "node", "pinned_hard"), "a") | kept)
+    kept = {"cohort_by": "MRD", "view": "Memories"}
+    of_a_study = ("left", "right", "pins", "path", "runs", "run", "job", "after_run", "after_base", "sample", "node", "pinned_hard")
+    page.query_params.update(dict.fromkeys(of_a_study, "a") | kept)
     assert page.run().text[0].value == repr(sorted((kept | {"study": "other"}).items()))

@@ -98,6 +98,8 @@ def test_a_running_job_says_phase_share_and_time_left(said):
     assert share == 0.5 and text == "Phase 1 of 3: circuits 50 of 100 · 5 s so far · about 10 s left in this phase"
     said("MRD", 1, 3)
     assert job_words.how_far(made())[1].endswith("Phase 3 of 3: MRD 1 of 3 · 5 s so far · about 20 s left")
+    said("MRD", 999, 1000)
+    assert job_words.how_far(made())[1].endswith("about 1 s left"), "not 0 s, while it still goes"
 
 
 def test_a_job_that_is_nearly_done_says_so_and_no_time(said):
