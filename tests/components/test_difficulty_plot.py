@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.cohorts import CohortRule, assign
-from components import difficulty_plot, difficulty_words, validity_quarters
+from components import difficulty_plot, difficulty_words, score_panel, score_table, validity_quarters
 
 
 def scored(n: int = 16) -> pd.DataFrame:
@@ -80,3 +80,12 @@ def test_quarters_go_from_the_hardest_to_the_easiest_and_leave_out_what_has_no_o
     assert mrd["mean"].iloc[3] == left[["s11", "s12", "s13", "s14"]].mean()
     assert (mrd["low"] < mrd["mean"]).all() and (mrd["mean"] < mrd["high"]).all()
     assert len(validity_quarters.figure(found, 0.5).data) == 2
+
+
+def test_where_scores_disagree_each_sample_has_its_own_outcome_beside(monkeypatch):
+    shown = []
+    monkeypatch.setattr(score_table, "show", lambda table, *_, **__: shown.append(table))
+    outcome = [float(place) for place in (9, 3, 16, 1, 12, 7, 5, 14, 2, 11, 6, 15, 4, 10, 8, 13)]
+    score_panel._disagreement(scored().assign(rank_mrd=range(16, 0, -1), rank_outcome=outcome), None)
+    assert abs(shown[0]["gap"].iloc[0]) == 15
+    assert dict(zip(shown[0]["sample_id"], shown[0]["rank_outcome"], strict=True)) == {f"s{i}": o for i, o in enumerate(outcome)}
