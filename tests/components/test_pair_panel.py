@@ -1,6 +1,7 @@
 """What is said of two circuits beside each other, and when one legend is enough for both."""
 
 import numpy as np
+import pandas as pd
 
 from components import circuit_network, edge_groups, frequency_panel, pair_panel
 from tests.made_circuits import made_circuit
@@ -32,3 +33,9 @@ def test_one_legend_stands_for_two_graphs_only_where_it_says_the_same():
 def test_the_random_control_is_one_line():
     said = frequency_panel.chance(np.array([0, 0, 0, 2, 3]))
     assert "drawn 5 times" in said and "1.0 pass on average, none in 3 of the draws." in said
+
+
+def test_edges_that_pass_are_counted_by_the_cohort_that_has_them_more_often():
+    found = pd.DataFrame({"p_value": [0.001, 0.9, None], "difference": [0.5, -0.1, 0.0], "passes": [True, False, False]})
+    said = frequency_panel.takeaway(found, ("easy", "hard"))
+    assert said == "**2 edges tested, 1 pass**: 1 more common in easy, 0 in hard samples."

@@ -206,6 +206,7 @@ def test_what_is_wrong_with_the_model_is_said_and_the_graph_stays(scored_study, 
     page = open_page("circuits")
     assert not page.exception and len(page.dataframe[0].value) and metric(page, "Late share")
     assert "run the model" in page.error[0].value and "<b>nowhere</b>: expected a model" in [text.value for text in page.text]
+    assert not any("is running" in element.value for element in page.markdown)
 
 
 @pytest.mark.slow
@@ -213,6 +214,8 @@ def test_a_large_graph_draws_its_curve_on_demand_only(scored_study, open_page, m
     monkeypatch.setattr(faithfulness_panel, "QUICK", 10)
     page = open_page("circuits")
     assert len(page.get("plotly_chart")) == 1 and metric(page, "Faithfulness") == "0.00"  # the logit lens
+    said = [element.value for element in page.markdown]
+    assert any("alone **bring back nothing**" in words for words in said) and not any("is running" in words for words in said)
     page.toggle(key="curve").set_value(True).run()
     assert len(page.get("plotly_chart")) == 2
 
