@@ -1,9 +1,11 @@
 """Outcomes, runs side by side: what is selected and in the address, filters, each part, and what is missing."""
 
+import pandas as pd
 import pytest
 
 from analysis.dataset import load_samples
-from components import outcome_words
+from analysis.observed import CONTROL
+from components import compare_table, outcome_words
 from tests.pages.runs_fixture import made_up_study, open_page, own_folder, texts, write_evaluation, write_run  # noqa: F401
 
 
@@ -134,3 +136,10 @@ def test_a_run_may_be_called_as_a_column_is(study):
     write_run(own_folder(study, "cohort"), study, "NPO")
     for query in ({"view": "Memories"}, {"view": "Settings"}, {"view": "Answers"}, {"view": "One run"}, {"view": "Evaluation"}):
         assert not open_page("outcomes", **query).exception
+
+
+def test_best_first_puts_the_control_and_runs_that_lost_the_rest_last():
+    frame = pd.DataFrame({"name": ["control", "lost", "second", "best"], "method": [CONTROL, "NPO", "NPO", "RMU"],
+                          "forget": [0.0, 0.01, 0.3, 0.1], "retain": [0.9, 0.5, 0.9, 0.9]})
+    frame = frame.assign(**dict.fromkeys(("sampling", "mask", "seed", "origin"), "x"))
+    assert list(compare_table.filtered(frame).name) == ["best", "second", "control", "lost"]
