@@ -118,7 +118,7 @@ def _back(study: studies.Study) -> tuple[str, str]:
         return "-", "not computed: needs an evaluated run"
     _, steps, back, control = found
     beside = "" if control is None else f"; {control:.2f} had it never known them"
-    return f"{back:.2f}", f"of that run's others, {steps} steps on a few{beside}"
+    return f"{back:.2f}", f"what the others reach when {steps} steps teach that run a few again{beside}"
 
 
 def _against_outcome(overview: Overview) -> tuple[str, str]:
@@ -131,7 +131,7 @@ def _against_outcome(overview: Overview) -> tuple[str, str]:
     if pd.isna(cud["spearman"]):
         return "-", "not defined: CUD or the outcome is the same for all samples"
     beyond = "nothing left" if pd.isna(cud["given_baselines"]) else f"{cud['given_baselines']:.2f}"
-    return f"{cud['spearman']:.2f}", f"rank correlation, held out; {beyond} beyond baselines"
+    return f"{cud['spearman']:.2f}", f"rank correlation of this score, told beforehand, with what resists; {beyond} beyond baselines"
 
 
 def steps(overview: Overview) -> None:

@@ -140,7 +140,10 @@ def _known_before(main: pd.DataFrame | None) -> str | None:
         ("MRD", "how little the answer moves when the weights do", main.loc["MRD"]),
     ))
     n = main.loc["CUD", "n"]
-    return f"Two scores from before any run. {said}. Rank correlation with what {n} memories then did, 95% intervals."
+    return (
+        f"Two scores, both made without seeing the memory unlearned. {said}. "
+        f"Rank correlation with what {n} memories then did (1: the same order), 95% intervals."
+    )
 
 
 def _circuits(study: studies.Study, ends: Ends | None) -> str | None:
@@ -149,8 +152,8 @@ def _circuits(study: studies.Study, ends: Ends | None) -> str | None:
         return None
     hard, easy = (_read(found[0][sample]) for sample in (ends.hard, ends.easy))
     return (
-        f"The circuit of the one that stayed has {hard['late_share']:.0%} of its score in the later half of the layers, and a longest "
-        f"path of {hard['longest_path']:.0f} steps. For the one that went: {easy['late_share']:.0%} and {easy['longest_path']:.0f}."
+        f"The whole circuit of the one that stayed, of which the picture draws a part, has {hard['late_share']:.0%} of its score in the "
+        f"later half of the layers, and a longest path of {hard['longest_path']:.0f} steps. For the one that went: {easy['late_share']:.0%} and {easy['longest_path']:.0f}."
     )
 
 
