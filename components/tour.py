@@ -88,7 +88,7 @@ def banner(study: studies.Study) -> None:
             if at < len(found):
                 st.page_link(PAGES[found[at].page], label="Next stop", query_params=address(found[at], at + 1, study))
             else:
-                st.page_link(PAGES["Overview"], label="End of the tour", query_params={"study": study.slug})
+                st.page_link(PAGES["Overview"], label="End of the tour", query_params=state.carried() | {"study": study.slug})
 
 
 def said(stop: Stop) -> str:
@@ -153,7 +153,8 @@ def _circuits(study: studies.Study, ends: Ends | None) -> str | None:
     hard, easy = (_read(found[0][sample]) for sample in (ends.hard, ends.easy))
     return (
         f"The whole circuit of the one that stayed, of which the picture draws a part, has {hard['late_share']:.0%} of its score in the "
-        f"later half of the layers, and a longest path of {hard['longest_path']:.0f} steps. For the one that went: {easy['late_share']:.0%} and {easy['longest_path']:.0f}."
+        f"later half of the layers, and a longest path of {hard['longest_path']:.0f} steps. "
+        f"For the one that went: {easy['late_share']:.0%} and {easy['longest_path']:.0f}."
     )
 
 
