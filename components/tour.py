@@ -152,8 +152,8 @@ def _circuits(study: studies.Study, ends: Ends | None) -> str | None:
         return None
     hard, easy = (_read(found[0][sample]) for sample in (ends.hard, ends.easy))
     return (
-        f"The whole circuit of the one that stayed, of which the picture draws a part, has {hard['late_share']:.0%} of its score in the "
-        f"later half of the layers, and a longest path of {hard['longest_path']:.0f} steps. "
+        f"The whole circuit of the one that stayed, of which the picture draws a part, has {hard['late_share']:.0%} of its score in "
+        f"the later half of the layers, and a longest path of {hard['longest_path']:.0f} steps. "
         f"For the one that went: {easy['late_share']:.0%} and {easy['longest_path']:.0f}."
     )
 
