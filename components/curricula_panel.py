@@ -79,7 +79,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _interval(row: dict, outcome: str, ends: tuple[str, str, str], form: str) -> str:
     """A value and its interval, from the columns <outcome>_<end>; the value alone where one seed gave no interval."""
-    return interval(*(row[f"{outcome}_{end}"] for end in ends), form) or "not computed"
+    return interval(*(float(row[f"{outcome}_{end}"]) for end in ends), form) or "not computed"
 
 
 def command(study: studies.Study) -> list[str]:
