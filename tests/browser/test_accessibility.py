@@ -9,7 +9,8 @@ from tests.browser.conftest import follow, go, settle
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 PAGES = ["", "forget_set", "difficulty", "circuits", "easy_vs_hard", "conflicts", "unlearn", "outcomes", "report"]
-VIEWS = [f"outcomes?view={view}" for view in ("One+run", "Evaluation", "Order+of+samples")]
+VIEWS = [f"outcomes?view={view}" for view in ("Memories", "Answers", "Durability", "Settings", "One+run", "Evaluation",
+                                             "Order+of+samples")]
 BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 24, 31)"}
 HEIGHT = """() => Math.max(768, ...[document.documentElement, document.querySelector('[data-testid=stMain]')]
     .map(e => e?.scrollHeight ?? 0))"""
