@@ -26,7 +26,9 @@ def table(at):
 
 
 def test_the_takeaway_names_the_best_with_its_runs_and_its_cohorts(three):
-    said = open_page("outcomes").markdown[0].value
+    at = open_page("outcomes")
+    assert "One point per run (3)" in texts(at) and "2 are compared" in texts(at), "the picture holds those that are not compared, too"
+    said = at.markdown[0].value
     assert said.startswith("**NPO** forgets most while it keeps the rest: it leaves a probability of **0.31**")
     assert "(2 runs, 0.31 to 0.31)" in said and "**0.90** on the retain set" in said
     assert "Hard memories keep 0.803 (0.607 to 1.000, n=2), easy" in said and "n=2), easy ones 0.040" in said
